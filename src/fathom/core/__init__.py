@@ -1,0 +1,1 @@
+"""What all floors share: recipes and their catalogue, errors, devices, seeds, paths."""
