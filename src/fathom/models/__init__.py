@@ -1,0 +1,1 @@
+"""Networks, each written once against a layer library `nn`: torch's, or the one from scratch."""

@@ -1,0 +1,1 @@
+"""Figures: curves, pictures, charts, drawn with no display, as SVG, PNG and text."""

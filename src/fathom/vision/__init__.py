@@ -1,0 +1,1 @@
+"""Algorithms on pixels and boxes, for whole batches, on whatever device they lie on."""
