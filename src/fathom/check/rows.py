@@ -16,7 +16,7 @@ Verdict = Literal["agrees", "differs", "missing", "not exact"]
 
 @dataclass(frozen=True)
 class Row:
-    """One pair. Errors are relative, in float64; speeds are our time over theirs (2.0: twice as slow).
+    """One pair. Errors are relative, in float64; speeds, our time over theirs.
 
     `verdict` is "agrees" or "differs"; "missing" where we have no such part yet; "not exact"
     where bitwise agreement is impossible. `why` explains every verdict but "agrees".

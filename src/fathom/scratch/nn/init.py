@@ -1,0 +1,244 @@
+"""Where weights start: fill a tensor in place with numbers of the right size.
+
+Source   Glorot and Bengio 2010 (xavier); He et al. 2015, arXiv:1502.01852 (kaiming); Saxe et al.
+         2014, arXiv:1312.6120 (orthogonal); Martens 2010 (sparse); book 4.8, 5.3.
+Differs  Nothing: the same draws in the same order as torch, so a seed gives the same weights.
+Shapes   A weight has shape (out, in, *kernel): fan_in counts the inputs of one output.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+
+@torch.no_grad()
+def uniform_(
+    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """Fill with draws from U(a, b)."""
+    return tensor.uniform_(a, b, generator=generator)
+
+
+@torch.no_grad()
+def normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """Fill with draws from N(mean, std squared)."""
+    return tensor.normal_(mean, std, generator=generator)
+
+
+@torch.no_grad()
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    """Fill with one number."""
+    return tensor.fill_(val)
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """Fill with ones."""
+    return constant_(tensor, 1.0)
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """Fill with zeros."""
+    return constant_(tensor, 0.0)
+
+
+# How large should the numbers be? Large enough that the signal keeps its variance from layer
+# to layer: forwards that depends on how many inputs an output sums, backwards on the converse.
+
+
+def fans(tensor: Tensor) -> tuple[int, int]:
+    """(inputs summed into an output, outputs fed by an input) of a weight (out, in, *kernel)."""
+    if tensor.dim() < 2:
+        raise ValueError(
+            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions, "
+            f"got sizes {list(tensor.shape)}"
+        )
+    taps = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * taps, tensor.shape[0] * taps
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """By how much an activation shrinks the standard deviation that passes through it."""
+    gains = {"sigmoid": 1, "tanh": 5 / 3, "relu": math.sqrt(2.0), "selu": 3 / 4}
+    if nonlinearity == "leaky_relu":
+        slope: Any = 0.01 if param is None else param
+        if isinstance(slope, bool) or not isinstance(slope, int | float):
+            raise ValueError(f"negative_slope {param} not a valid number")
+        return math.sqrt(2.0 / (1 + slope**2))
+    if nonlinearity == "linear" or nonlinearity.startswith("conv"):
+        return 1
+    if nonlinearity not in gains:
+        raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
+    return gains[nonlinearity]
+
+
+def _xavier_std(tensor: Tensor, gain: float) -> float:
+    fan_in, fan_out = fans(tensor)
+    return gain * math.sqrt(2.0 / (fan_in + fan_out))
+
+
+def xavier_uniform_(
+    tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """Glorot's compromise between both directions; a uniform of half-width a has variance a^2/3."""
+    bound = math.sqrt(3.0) * _xavier_std(tensor, gain)
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Glorot's compromise, normal."""
+    return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
+
+
+def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    if mode.lower() not in ("fan_in", "fan_out"):
+        raise ValueError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
+    fan_in, fan_out = fans(tensor)
+    fan = fan_in if mode.lower() == "fan_in" else fan_out
+    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+
+
+def _is_empty(tensor: Tensor) -> bool:
+    if tensor.numel() == 0:
+        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+    return tensor.numel() == 0
+
+
+def kaiming_uniform_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """He's rule: keep the variance through rectifiers; `a` is the slope below zero."""
+    if _is_empty(tensor):
+        return tensor
+    bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity)
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def kaiming_normal_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """He's rule, normal."""
+    if _is_empty(tensor):
+        return tensor
+    return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
+
+
+def fan_in_uniform_(weight: Tensor, bias: Tensor | None) -> None:
+    """What Linear and all convolutions start from: U(-b, b) with b = 1 / sqrt(fan_in)."""
+    kaiming_uniform_(weight, a=math.sqrt(5))  # torch's way of writing sqrt(3) / sqrt(3 fan_in)
+    if bias is not None:
+        fan_in, _ = fans(weight)
+        bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0.0
+        uniform_(bias, -bound, bound)
+
+
+# Weights that do something definite.
+
+
+@torch.no_grad()
+def eye_(tensor: Tensor) -> Tensor:
+    """The identity matrix: a linear layer that hands its input on."""
+    if tensor.dim() != 2:
+        raise ValueError("Only tensors with 2 dimensions are supported")
+    tensor.zero_().diagonal().fill_(1)
+    return tensor
+
+
+@torch.no_grad()
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """A one in the middle of the kernel: a convolution that hands its channels on."""
+    if tensor.dim() not in (3, 4, 5):
+        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+    if tensor.shape[0] % groups:
+        raise ValueError("dim 0 must be divisible by groups")
+    middle = (..., *(size // 2 for size in tensor.shape[2:]))
+    for group in tensor.zero_().chunk(groups):
+        group[middle].diagonal().fill_(1)
+    return tensor
+
+
+@torch.no_grad()
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """A random rotation (rows or columns orthonormal), times `gain`."""
+    if tensor.dim() < 2:
+        raise ValueError("Only tensors with 2 or more dimensions are supported")
+    if tensor.numel() == 0:
+        return tensor
+    rows = tensor.shape[0]
+    normal = tensor.new_empty((rows, tensor.numel() // rows)).normal_(generator=generator)
+    wide = normal.shape[0] < normal.shape[1]
+    q, r = torch.linalg.qr(normal.T if wide else normal)
+    q = q * r.diagonal().sign()  # without this the rotations are not evenly spread
+    tensor.copy_((q.T if wide else q).reshape(tensor.shape))
+    return tensor.mul_(gain)
+
+
+@torch.no_grad()
+def sparse_(
+    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
+) -> Tensor:
+    """Normal numbers, with the fraction `sparsity` of each column set to zero."""
+    if tensor.dim() != 2:
+        raise ValueError("Only tensors with 2 dimensions are supported")
+    rows, columns = tensor.shape
+    tensor.normal_(0, std, generator=generator)
+    for column in range(columns):
+        tensor[torch.randperm(rows)[: math.ceil(sparsity * rows)], column] = 0
+    return tensor
+
+
+@torch.no_grad()
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """N(mean, std squared), kept within [a, b], by rejection."""
+
+    def below(x: float) -> float:
+        return (1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0
+
+    if mean < a - 2 * std or mean > b + 2 * std:
+        warnings.warn(
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
+            "The distribution of values may be incorrect.",
+            stacklevel=2,
+        )
+    if below(b) - below(a) > 0.3:  # most normal draws are inside: draw again those that are not
+        low, high = tensor.new_tensor(a).item(), tensor.new_tensor(b).item()
+        tensor.normal_(mean, std, generator=generator)
+        while (outside := (tensor < low) | (tensor > high)).any():
+            again = torch.empty_like(tensor).normal_(mean, std, generator=generator)
+            tensor.copy_(torch.where(outside, again, tensor))
+        return tensor
+
+    # The interval is far out in the tail: draw evenly from it, keep each with its relative density.
+    log_peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+
+    def rejected(draws: Tensor) -> Tensor:
+        log_density = ((draws - mean) / std) ** 2 * -0.5 - log_peak
+        return torch.empty_like(draws).uniform_(generator=generator).log_() > log_density
+
+    pending = rejected(tensor.uniform_(a, b, generator=generator))
+    while pending.any():
+        draws = torch.empty_like(tensor).uniform_(a, b, generator=generator)
+        tensor.copy_(torch.where(pending, draws, tensor))
+        pending = torch.where(pending, rejected(draws), pending)
+    return tensor

@@ -1,0 +1,135 @@
+"""The layers that are one product: linear and bilinear.
+
+Source   book 3.2, 3.3.
+Differs  The book keeps its weight as (inputs, outputs); torch, transposed. We follow torch.
+Shapes   I inputs, O outputs; `x_I` has shape (*, I), any number of dimensions before it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module, Parameter
+
+from fathom.scratch.nn import init
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x W^T + b: `input` (*, I), `weight` (O, I) or (I,), `bias` (O,); the result is (*, O).
+
+    Raises RuntimeError, naming both sizes, where the inputs are not I.
+    """
+    if input.dim() == 0 or input.shape[-1] != weight.shape[-1]:
+        raise RuntimeError(
+            f"linear: mat1 and mat2 shapes cannot be multiplied: the input {list(input.shape)} "
+            f"should end in {weight.shape[-1]}, as the weight {list(weight.shape)} does"
+        )
+    if bias is None:
+        return input @ weight.t()
+    if input.dim() == 2 and weight.dim() == 2:
+        return torch.addmm(bias, input, weight.t())  # product and sum in one pass over memory
+    return input @ weight.t() + bias
+
+
+def bilinear(x1: Tensor, x2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x1^T W_o x2 + b_o for every output o: (*, I), (*, J), weight (O, I, J); the result is (*, O).
+
+    Raises RuntimeError where the sizes do not fit together.
+    """
+    _, in1, in2 = weight.shape
+    if x1.shape[:-1] != x2.shape[:-1] or (x1.shape[-1], x2.shape[-1]) != (in1, in2):
+        raise RuntimeError(
+            f"bilinear(): inputs {list(x1.shape)} and {list(x2.shape)} should be alike but for the "
+            f"last dimension, and end in {in1} and {in2}, as the weight {list(weight.shape)} has it"
+        )
+    pairs = x1.unsqueeze(-1) * x2.unsqueeze(-2)  # (*, I, J): every product of two inputs
+    return linear(pairs.flatten(-2), weight.flatten(1), bias)
+
+
+class Identity(Module):
+    """Hands its input on; takes any arguments, so that it can stand in for any layer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input
+
+
+class Linear(Module):
+    """y = x W^T + b (book 3.2): (*, in_features) to (*, out_features)."""
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
+        self.bias: Parameter | None
+        self.register_parameter(
+            "bias",
+            Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None,
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        init.fan_in_uniform_(self.weight, self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class Bilinear(Module):
+    """y_o = x1^T W_o x2 + b_o: (*, in1_features) and (*, in2_features) to (*, out_features)."""
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        if in1_features <= 0:
+            raise ValueError(f"in1_features must be > 0, but got {in1_features}")
+        self.in1_features, self.in2_features = in1_features, in2_features
+        self.out_features = out_features
+        sizes = (out_features, in1_features, in2_features)
+        self.weight = Parameter(torch.empty(sizes, device=device, dtype=dtype))
+        self.bias: Parameter | None
+        self.register_parameter(
+            "bias",
+            Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None,
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        bound = 1 / math.sqrt(self.weight.shape[1])
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        return bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
+        )
