@@ -128,12 +128,17 @@ _A = {int: "a whole number", float: "a number", bool: "true or false", str: "tex
 
 
 def arguments(function: Callable[..., Any]) -> dict[str, Argument]:
-    """The arguments of a function (or a dataclass) by name, in the order of its signature."""
+    """The arguments of a function (or a dataclass) by name, in the order of its signature.
+
+    A parameter that is a dict is no setting: the program fills it.
+    """
     source = function.__init__ if inspect.isclass(function) else function
     hints = typing.get_type_hints(source, include_extras=True)
     described = _described(inspect.getdoc(function) or "")
     found = {}
     for name, parameter in inspect.signature(function).parameters.items():
+        if typing.get_origin(hints[name]) is dict:
+            continue
         found[name] = _argument(name, hints[name], parameter, described.get(name, ""))
     return found
 

@@ -46,7 +46,9 @@ def entries(chapter: str | None = None) -> list[Entry]:
         chapters = {row.section.split(".")[0] for row in rows}
         if chapter not in chapters:
             known = ", ".join(sorted(chapters, key=_order))
-            raise SettingError(f"--chapter {chapter}", "there is no such chapter", f"known: {known}")
+            raise SettingError(
+                f"--chapter {chapter}", "there is no such chapter", f"known: {known}"
+            )
         rows = [row for row in rows if row.section.split(".")[0] == chapter]
     return sorted(rows, key=lambda row: _order(row.section))
 

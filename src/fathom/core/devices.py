@@ -54,7 +54,9 @@ def set_threads(count: int) -> None:
     import torch
 
     if not 1 <= count <= 1024:
-        raise SettingError(f"--threads {count}", "is not in [1, 1024]", f"this machine has {cores()}")
+        raise SettingError(
+            f"--threads {count}", "is not in [1, 1024]", f"this machine has {cores()}"
+        )
     torch.set_num_threads(count)
 
 

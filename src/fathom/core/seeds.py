@@ -33,7 +33,8 @@ def random_states() -> dict[str, Any]:
     import numpy
     import torch
 
-    name, keys, position, has_gauss, gauss = numpy.random.get_state(legacy=True)
+    numpys: Any = numpy.random.get_state(legacy=True)
+    name, keys, position, has_gauss, gauss = numpys
     states: dict[str, Any] = {
         "python": random.getstate(),
         "numpy": [str(name), torch.from_numpy(keys.astype("int64")), position, has_gauss, gauss],

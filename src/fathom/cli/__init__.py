@@ -1,0 +1,1 @@
+"""The command line: `fathom VERB …`."""

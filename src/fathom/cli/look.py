@@ -1,0 +1,128 @@
+"""`fathom list` and `show`: what there is, and what it does."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fathom.cli.output import Answer, short, shown, table
+from fathom.core.catalogue import entries, find, load
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fathom.core.recipe import Recipe
+
+
+def list_recipes(*, chapter: str | None = None) -> Answer:
+    """The catalogue: every recipe of the book by section, ready or planned.
+
+    Args:
+        chapter: only that chapter (2 to 16, or F for the fast.ai lessons)
+
+    Example:
+        fathom list --chapter 6
+        fathom list --json
+    """
+    rows = entries(chapter)
+
+    def page(console: Console) -> None:
+        cells = [
+            [e.section, e.recipe, e.kind, e.title, e.zh, e.status if e.status == "ready" else "-"]
+            for e in rows
+        ]
+        console.print(table(["section", "recipe", "kind", "title", "", "status"], cells))
+        ready = sum(e.status == "ready" for e in rows)
+        console.print(
+            f"\n{ready} ready, {len(rows) - ready} planned. `fathom show RECIPE` tells more."
+        )
+
+    return Answer([entry.as_json() for entry in rows], page)
+
+
+def show(recipe: str, /) -> Answer:
+    """A recipe's documentation, its arguments with defaults, the book's result and ours.
+
+    Args:
+        recipe: its name; see `fathom list`
+
+    Example:
+        fathom show lenet
+    """
+    entry = find(recipe)
+    if entry.status == "planned":
+        document = entry.as_json()
+
+        def planned(console: Console) -> None:
+            console.print(f"[bold]{entry.title}[/bold]  {entry.zh}  (section {entry.section})")
+            console.print(f"\nA {entry.kind} that is planned and not written yet.")
+
+        return Answer(document, planned)
+    found = load(recipe)
+    source = Path(inspect.getsourcefile(found.function) or "")
+    line = inspect.getsourcelines(found.function)[1]
+    document = {
+        **entry.as_json(),
+        "doc": inspect.getdoc(found.function),
+        "arguments": [_argument(a, found) for a in found.arguments.values()],
+        "sample": dict(found.sample),
+        "book": found.book,
+        "ours": found.ours,
+        "source": f"{source}:{line}",
+    }
+
+    def page(console: Console) -> None:
+        _page(console, found, f"{short(source)}:{line}")
+
+    return Answer(document, page)
+
+
+def _argument(argument: Any, recipe: Recipe) -> dict[str, Any]:
+    return {
+        "name": argument.name,
+        "type": argument.type_name,
+        "default": argument.default,
+        "sample": recipe.sample.get(argument.name, argument.default),
+        "help": argument.help,
+    }
+
+
+def _page(console: Console, recipe: Recipe, source: str) -> None:
+    console.print(f"[bold]{recipe.title}[/bold]  {recipe.zh}")
+    console.print(f"[dim]{recipe.kind}, section {recipe.section} of the book[/dim]\n")
+    doc = inspect.getdoc(recipe.function) or ""
+    console.print(doc.partition("\nArgs:\n")[0].rstrip(), markup=False, soft_wrap=False)
+    rows = [
+        [a.option, a.type_name, shown(a.default), _sample(recipe, a.name), a.help]
+        for a in recipe.arguments.values()
+    ]
+    console.print("\n[bold]Arguments[/bold]")
+    console.print(table(["", "type", "as in the book", "in `try`", ""], rows))
+    if recipe.book or recipe.ours:
+        console.print("\n[bold]Results[/bold]")
+        console.print(
+            table(["", ""], [["the book", recipe.book or "-"], ["here", recipe.ours or "-"]])
+        )
+    console.print("\n[bold]Commands[/bold]")
+    for command, what in _commands(recipe):
+        console.print(f"fathom {command:<34} {what}", markup=False)
+    console.print(f"\n[bold]Source[/bold]\n{source}")
+
+
+def _sample(recipe: Recipe, name: str) -> str:
+    return shown(recipe.sample[name]) if name in recipe.sample else ""
+
+
+def _commands(recipe: Recipe) -> list[tuple[str, str]]:
+    name = recipe.name
+    commands = [
+        (f"try {name}", "on built-in data, about a minute on two cores"),
+        (f"run {name}", f"as in the book, about {recipe.minutes:g} min on two cores"),
+    ]
+    if "data" in recipe.arguments:
+        commands.append((f"run {name} --data PATH", "on your own data"))
+    if recipe.kind == "experiment":
+        commands.append((f"resume {name}", "go on with the latest run"))
+        commands.append((f"predict {name} INPUT…", "use the latest run"))
+    return [*commands, (f"copy {name} my_{name.replace('-', '_')}.py", "take the source")]

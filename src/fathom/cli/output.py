@@ -1,0 +1,70 @@
+"""What a verb answers: a document for machines and a page for people.
+
+Results go to stdout; progress, messages and errors to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`document` is printed with `--json`, `page` otherwise; `exit_status` is the process's."""
+
+    document: Any
+    page: Callable[[Console], None]
+    exit_status: int = 0
+
+
+def stdout() -> Console:
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def stderr() -> Console:
+    return Console(stderr=True, highlight=False)
+
+
+def print_json(document: Any) -> None:
+    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def print_error(text: str) -> None:
+    """One line, whatever the text holds."""
+    print("error: " + " ".join(text.split()), file=sys.stderr)
+
+
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[int] = ()
+) -> Table:
+    """A plain table; columns whose numbers are in `right` are flush right."""
+    found = Table(box=None, header_style="bold", pad_edge=False)
+    for index, column in enumerate(columns):
+        found.add_column(column, justify="right" if index in right else "left", overflow="fold")
+    for row in rows:
+        found.add_row(*(shown(cell) for cell in row))
+    return found
+
+
+def shown(cell: Any) -> str:
+    """A cell as people read it."""
+    if cell is None:
+        return "-"
+    if isinstance(cell, float):
+        return f"{cell:.4g}"
+    return str(cell)
+
+
+def short(path: Any) -> str:
+    """A path relative to where we are, when that is shorter."""
+    text = os.fspath(path)
+    relative = os.path.relpath(text)
+    return relative if len(relative) < len(text) else text

@@ -1,0 +1,61 @@
+"""How a run ends when it does not end well: its papers say so, its log keeps the traceback."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import torch
+
+from fathom.core.errors import FathomError, ResourceError, StoppedError
+from fathom.engine.runs import Run
+from fathom.engine.watchers import WatcherError
+
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "cannot allocate")
+
+
+class InternalError(FathomError):
+    """Our bug: what failed, and where the traceback is."""
+
+
+@contextmanager
+def carried_out(run: Run) -> Iterator[None]:
+    """Around the whole of a run: keep its papers true and free its folder, whatever happens.
+
+    Raises FathomError as it came, InternalError for anything else.
+    """
+    try:
+        yield
+    except StoppedError as error:
+        _end(run, "stopped", error)
+        raise
+    except FathomError as error:
+        _end(run, "failed", error)
+        raise
+    except Exception as error:
+        _end(run, "failed", error)
+        watcher = f" in the watcher '{error.watcher}'" if isinstance(error, WatcherError) else ""
+        cause = error.__cause__ if isinstance(error, WatcherError) else error
+        wrong = f"{type(cause).__name__}{watcher}: {cause}".splitlines()[0]
+        remedy = f"this is a bug: please report it with {run.log}"
+        raise InternalError(str(run.folder), wrong, remedy) from error
+    except BaseException as error:
+        _end(run, "stopped", error)
+        raise
+    finally:
+        run.unlock()
+
+
+def _end(run: Run, status: str, error: BaseException) -> None:
+    run.note("".join(traceback.format_exception(error)))
+    with suppress(ResourceError):
+        run.write(status=status, error=str(error))
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an allocation was refused, on the CPU or an accelerator."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and any(word in words for word in _NO_MEMORY)

@@ -1,0 +1,265 @@
+"""Train a prepared experiment in a run's folder, from the beginning or from a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from fathom.core.devices import autocast_dtype
+from fathom.core.errors import DivergedError, ResourceError, StoppedError, WorkerError
+from fathom.core.findings import Findings
+from fathom.core.paths import write_whole
+from fathom.engine import watchers
+from fathom.engine.checkpoint import Checkpoints, Training
+from fathom.engine.evaluation import evaluate, evaluating
+from fathom.engine.faults import is_out_of_memory
+from fathom.engine.guard import Guard, NonFiniteError, fuse
+from fathom.engine.loop import Clock, Evaluate, Record, train
+from fathom.engine.manifest import sha256
+from fathom.engine.options import Options
+from fathom.engine.prepare import Prepared, Surroundings
+from fathom.engine.progress import progress
+from fathom.engine.runs import Run
+from fathom.engine.signals import StopFlag
+from fathom.engine.tuning import Choice, choose
+from fathom.engine.updates import Gradients, accumulate, descend, supervised
+from fathom.engine.weights import to_safetensors
+
+GoOn = Callable[[Checkpoints, Training], None]
+
+
+def fit(
+    run: Run,
+    prepared: Prepared,
+    options: Options,
+    around: Surroundings,
+    *,
+    go_on: GoOn | None = None,
+) -> None:
+    """Train to the end and write the results. `go_on` puts back the state of a resumed run.
+
+    Raises StoppedError (state saved), DivergedError, WorkerError, ResourceError.
+    """
+    experiment, model = prepared.experiment, prepared.experiment.model
+    fuse(experiment.optimizer)
+    forward = torch.compile(model) if options.compile else model
+    scaler = torch.amp.GradScaler(prepared.device.type) if options.precision == "fp16" else None
+
+    def gradients(dtype: torch.dtype | None) -> Gradients:
+        one = supervised(
+            forward,
+            experiment.objective,
+            experiment.metrics,
+            device=prepared.device,
+            dtype=dtype,
+            scale=scaler.scale if scaler else None,
+        )
+        parts = experiment.accumulate
+        return one if parts == 1 else accumulate(one, model.parameters(), parts)
+
+    model.train()
+    choice = _choose(run, prepared, options, gradients, around)
+    dtype = autocast_dtype(choice.precision)
+    training = Training(model, experiment.optimizer, Clock(), experiment.schedule, scaler)
+    facts = {"recipe": run.recipe, "threads": choice.threads, "torch": torch.__version__}
+    kept = Checkpoints(run.checkpoints, facts, say=around.say)
+    kept.sweep()
+    if go_on is not None:
+        go_on(kept, training)
+    guard = Guard(
+        model,
+        experiment.optimizer,
+        on_nan=options.on_nan,
+        deferred=prepared.device.type != "cpu",
+    )
+    update = descend(
+        gradients(dtype),
+        experiment.optimizer,
+        guard,
+        clip=experiment.clip,
+        schedule=experiment.schedule,
+        schedule_every=1 if experiment.schedule_per == "step" else len(prepared.train),
+        scaler=scaler,
+    )
+    records = train(
+        update,
+        prepared.train,
+        _evaluations(prepared, forward, dtype),
+        training.clock,
+        seed=options.seed,
+        epochs=experiment.epochs,
+    )
+    look = _watchers(run, prepared, options, training, kept, around)
+    watched = watchers.unwrapped(watchers.watched(records, look))
+    with _told(prepared, training, kept):
+        _follow(watched, run, experiment.patience, training, kept, guard)
+    _finish(run, prepared, training, kept, around)
+
+
+def _choose(
+    run: Run,
+    prepared: Prepared,
+    options: Options,
+    gradients: Callable[[torch.dtype | None], Gradients],
+    around: Surroundings,
+) -> Choice:
+    """Threads and precision, measured where asked; said, and kept in `run.json`."""
+    with _told(prepared, None, None):
+        choice = choose(
+            gradients,
+            prepared.experiment.model,
+            next(iter(prepared.train.epoch(options.seed, 0))),
+            device=prepared.device,
+            threads=options.threads,
+            precision=options.precision,
+        )
+    if not options.quiet:
+        for reason in choice.why:
+            around.say(f"chose {reason}")
+    run.write(
+        chosen={
+            "device": str(prepared.device),
+            "threads": choice.threads,
+            "precision": choice.precision,
+            "channels_last": prepared.channels_last,
+            "why": choice.why,
+        }
+    )
+    return choice
+
+
+def _evaluations(
+    prepared: Prepared, forward: Callable[[Any], Any], dtype: torch.dtype | None
+) -> dict[str, Evaluate]:
+    experiment, valid = prepared.experiment, prepared.valid
+    if valid is None:
+        return {}
+    scores = {"loss": experiment.objective, **experiment.metrics}
+    return {
+        "valid": lambda: evaluate(
+            experiment.model, valid, scores, device=prepared.device, forward=forward, dtype=dtype
+        )
+    }
+
+
+def _watchers(
+    run: Run,
+    prepared: Prepared,
+    options: Options,
+    training: Training,
+    kept: Checkpoints,
+    around: Surroundings,
+) -> dict[str, watchers.Watcher]:
+    clock = training.clock
+    return {
+        "checkpoints": watchers.checkpoints(kept, training, every=options.save_every),
+        "journal": watchers.journal(run, clock, around.say),
+        "figures": watchers.figures(lambda history: _draw(run, history, around), clock),
+        "progress": progress(
+            clock,
+            epochs=prepared.experiment.epochs,
+            batches=len(prepared.train),
+            examples=prepared.train.examples,
+            console=Console(stderr=True, quiet=True) if options.quiet else around.console,
+        ),
+    }
+
+
+def _follow(
+    records: Iterator[Record],
+    run: Run,
+    patience: int | None,
+    training: Training,
+    kept: Checkpoints,
+    guard: Guard,
+) -> None:
+    """Let the records come until the end, a signal, or no more progress."""
+    with StopFlag() as stop:
+        for record in records:
+            if stop.signal is not None:
+                guard.read()
+                kept.save(training)
+                wrong = f"stopped by a signal, saved step {training.clock.step}"
+                remedy = f"continue with `fathom resume {run.folder}`"
+                raise StoppedError(str(run.folder), wrong, remedy, signal=stop.signal)
+            if record.ends_epoch and patience and watchers.stale(training.clock.history, patience):
+                break
+    guard.read()
+
+
+class _told:  # noqa: N801 - reads as a phrase: `with _told(...)`
+    """Give errors of a step their place: the step, the learning rate, what to try."""
+
+    def __init__(
+        self, prepared: Prepared, training: Training | None, kept: Checkpoints | None
+    ) -> None:
+        self.prepared, self.training, self.kept = prepared, training, kept
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        step = self.training.clock.step + 1 if self.training else 1
+        if isinstance(error, NonFiniteError):
+            raise self._diverged(error, step - error.steps_ago) from error
+        if isinstance(error, Exception) and is_out_of_memory(error):
+            size = self.prepared.train.batch_size
+            wrong = f"not enough memory on {self.prepared.device} for batches of {size}"
+            remedy = f"try --batch-size {max(size // 4, 1)}"
+            raise ResourceError(f"step {step}", wrong, remedy) from error
+        if isinstance(error, WorkerError | watchers.WatcherError) and self.training and self.kept:
+            self.kept.save(self.training)
+
+    def _diverged(self, error: NonFiniteError, step: int) -> DivergedError:
+        lr = float(self.prepared.experiment.optimizer.param_groups[0]["lr"])
+        steps = list(self.kept.steps()) if self.kept else []
+        good = f"last good step {steps[-1]}" if steps else "no checkpoint yet"
+        row = f", {error.in_a_row} updates in a row skipped" if error.in_a_row > 1 else ""
+        wrong = (
+            f"loss is {error.loss} (lr {lr:g}, grad norm {error.gradient_norm:.3g}, "
+            f"first non-finite: {error.first}{row}); {good}"
+        )
+        return DivergedError(f"step {step}", wrong, f"try --lr {lr / 10:g}, or --on-nan skip")
+
+
+def _draw(run: Run, history: list[dict[str, Any]], around: Surroundings) -> None:
+    if history:
+        around.save(around.curves(history, run.recipe), run.figures / "curves")
+
+
+def _finish(
+    run: Run, prepared: Prepared, training: Training, kept: Checkpoints, around: Surroundings
+) -> None:
+    """Weights, figures, the recipe's own report, and the papers."""
+    clock, experiment = training.clock, prepared.experiment
+    kept.save(training)
+    write_whole(run.weights, to_safetensors(experiment.model))
+    _draw(run, clock.history, around)
+    findings = Findings()
+    if experiment.report is not None:
+        with evaluating(experiment.model):
+            findings = experiment.report(experiment.model)
+    for name, figure in findings.figures.items():
+        around.save(figure, run.figures / name)
+    seen = prepared.train.examples * clock.epoch
+    run.write(
+        status="done",
+        final=final(clock.history),
+        findings=findings.as_json(),
+        seconds=round(clock.seconds, 3),
+        examples_per_second=round(seen / max(clock.seconds, 1e-9), 1),
+        weights={"sha256": sha256(run.weights)},
+    )
+    findings.check(run.recipe)
+
+
+def final(history: list[dict[str, Any]]) -> Mapping[str, dict[str, float]]:
+    """The last record of each split, without its time and place."""
+    places = ("step", "epoch", "split", "seconds")
+    return {
+        row["split"]: {name: value for name, value in row.items() if name not in places}
+        for row in history
+    }

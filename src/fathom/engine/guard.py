@@ -1,0 +1,124 @@
+"""The check that a loss and its gradients are finite, before they reach the weights.
+
+On the CPU the answer is read in the step. On an accelerator nothing waits: the fused optimisers
+take the answer as a tensor and hold that update back themselves, and the host reads it every few
+steps. An optimiser that cannot do so is asked in the step there too.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+OnNan = Literal["stop", "skip"]
+READ_EVERY = 16
+MOST_SKIPPED_IN_A_ROW = 25
+FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagrad)
+
+
+@dataclass
+class NonFiniteError(Exception):
+    """A loss or gradient that is not finite; `steps_ago` is 0 where it was noticed at once."""
+
+    loss: float
+    gradient_norm: float
+    first: str
+    steps_ago: int = 0
+    in_a_row: int = 1
+
+
+def fuse(optimizer: torch.optim.Optimizer) -> None:
+    """Let torch's own optimisers use their fused kernels, where the user has not said otherwise."""
+    if type(optimizer) in FUSED:
+        for group in optimizer.param_groups:
+            if group.get("fused") is None and group.get("foreach") is None:
+                group["fused"] = all(p.is_floating_point() for p in group["params"])
+
+
+class Guard:
+    """Asked before each step whether the update may be applied; keeps the count of refusals."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        *,
+        on_nan: OnNan = "stop",
+        deferred: bool = False,
+    ) -> None:
+        self.on_nan = on_nan
+        self.optimizer = optimizer
+        self.names = {parameter: name for name, parameter in model.named_parameters()}
+        fused = all(group.get("fused") for group in optimizer.param_groups)
+        self.deferred = deferred and fused
+        self.in_a_row: Tensor | int = 0
+        self.unread = 0
+        self.first_bad: Tensor | None = None
+
+    def allows(self, batch: Any, values: dict[str, Tensor]) -> bool:
+        """Whether to step. Raises NonFiniteError in the way of `on_nan`."""
+        gradients = [p.grad for p in self.names if p.grad is not None]
+        if self.deferred:
+            self._defer(values, gradients)
+            return True
+        total = values["loss"].item() + sum(gradient.sum().item() for gradient in gradients)
+        finite = math.isfinite(total)
+        if self.on_nan == "skip":
+            values["skipped"] = torch.tensor(float(not finite), device=values["loss"].device)
+        if finite:
+            self.in_a_row = 0
+            return True
+        self.in_a_row += 1
+        if self.on_nan == "stop" or int(self.in_a_row) > MOST_SKIPPED_IN_A_ROW:
+            raise NonFiniteError(
+                values["loss"].item(),
+                float(torch.nn.utils.get_total_norm(gradients)),
+                self._first(batch),
+                in_a_row=int(self.in_a_row),
+            )
+        return False
+
+    def _defer(self, values: dict[str, Tensor], gradients: list[Tensor]) -> None:
+        """Hold the update back on the device; read the answer now and then."""
+        loss = values["loss"]
+        total = torch.stack([loss.float(), *(g.sum().float() for g in gradients)]).sum()
+        bad = (~torch.isfinite(total)).float()
+        self.optimizer.found_inf = bad  # type: ignore[attr-defined]
+        self.optimizer.grad_scale = None  # type: ignore[attr-defined]
+        self.in_a_row = (self.in_a_row + bad) * bad
+        if self.on_nan == "skip":
+            values["skipped"] = bad
+        if self.first_bad is None:
+            self.first_bad = torch.full_like(bad, -1)
+        here = (bad > 0) & (self.first_bad < 0)
+        self.first_bad = torch.where(here, float(self.unread), self.first_bad)
+        self.unread += 1
+        if self.unread >= READ_EVERY:
+            self.read()
+
+    def read(self) -> None:
+        """Ask the device about the steps since the last time; a no-op on the CPU."""
+        if self.first_bad is None:
+            return
+        first, in_a_row, count = int(self.first_bad), int(self.in_a_row), self.unread
+        self.first_bad, self.unread = None, 0
+        if first >= 0 and (self.on_nan == "stop" or in_a_row > MOST_SKIPPED_IN_A_ROW):
+            raise NonFiniteError(
+                math.nan, math.nan, "not known", steps_ago=count - 1 - first, in_a_row=in_a_row
+            )
+
+    def _first(self, batch: Any) -> str:
+        """Where the trouble shows first: the inputs, a weight, a gradient, or the loss only."""
+        for word, value in zip(("inputs", "targets"), batch, strict=False):
+            if isinstance(value, Tensor) and not torch.isfinite(value).all():
+                return f"the {word} of this batch"
+        for what in ("data", "grad"):
+            for parameter, name in self.names.items():
+                value = getattr(parameter, what)
+                if value is not None and not torch.isfinite(value).all():
+                    return name if what == "data" else f"the gradient of {name}"
+        return "the loss"

@@ -1,0 +1,76 @@
+"""Build what a recipe describes and bring it to its device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from fathom.core.devices import choose_device
+from fathom.core.experiment import Batches, Experiment
+from fathom.core.recipe import Recipe
+from fathom.core.seeds import seed_everything
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What the engine is given by whoever starts it: a voice, and two hands that draw."""
+
+    console: Console
+    curves: Callable[[list[dict[str, Any]], str], Figure]
+    save: Callable[[Figure, Path], list[Path]]
+
+    def say(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An experiment with its model and data on `device`."""
+
+    experiment: Experiment
+    device: torch.device
+    train: Batches
+    valid: Batches | None
+    channels_last: bool
+
+    def data_facts(self) -> dict[str, Any]:
+        """How much data there is and its sum, by split."""
+        splits = {"train": self.train, "valid": self.valid}
+        return {
+            name: {"examples": data.examples, "sha256": data.fingerprint()}
+            for name, data in splits.items()
+            if data is not None
+        }
+
+
+def prepare(
+    recipe: Recipe, settings: dict[str, Any], *, seed: int, device: str, limit: int | None = None
+) -> Prepared:
+    """The recipe's experiment under its seed, at most `limit` batches an epoch.
+
+    Networks with torch's 2-d convolutions are laid out channels last: 1.2 to 1.7 times the speed.
+    """
+    place = choose_device(device)
+    seed_everything(seed)
+    experiment: Experiment = recipe.function(**settings)
+    convolves = any(isinstance(module, nn.Conv2d) for module in experiment.model.modules())
+    if convolves:
+        experiment.model.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    else:
+        experiment.model.to(place)
+
+    def moved(data: Batches) -> Batches:
+        data = data.to(place, channels_last=convolves)
+        return data if limit is None else data.limit(limit)
+
+    valid = None if experiment.valid is None else moved(experiment.valid)
+    return Prepared(experiment, place, moved(experiment.train), valid, convolves)

@@ -1,0 +1,230 @@
+"""A run is a folder: its papers, its lock, and how it is found again.
+
+runs/lenet/003/  run.json  metrics.jsonl  model.safetensors  checkpoints/  figures/  log.txt
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from fathom.core.errors import CheckpointError, ResourceError, SettingError, did_you_mean
+from fathom.core.paths import runs_dir, write_whole
+
+_NUMBER = re.compile(r"\d{3,}$")
+_FILES = {"run": "run.json", "metrics": "metrics.jsonl", "weights": "model.safetensors"}
+
+
+class Run:
+    """The folder of one run and the facts in its `run.json`."""
+
+    def __init__(self, folder: Path, facts: dict[str, Any]) -> None:
+        self.folder, self.facts = folder, facts
+        self._lock: TextIO | None = None
+
+    @property
+    def recipe(self) -> str:
+        return str(self.facts["recipe"])
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / _FILES["weights"]
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def figures(self) -> Path:
+        return self.folder / "figures"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    def write(self, **facts: Any) -> None:
+        """Set facts and write `run.json`, whole or not at all."""
+        self.facts.update(facts)
+        text = json.dumps(plain(self.facts), indent=2, ensure_ascii=False, allow_nan=False)
+        write_whole(self.folder / _FILES["run"], text + "\n")
+
+    def write_metrics(self, history: list[dict[str, Any]]) -> None:
+        """Write `metrics.jsonl` anew from what a checkpoint remembers."""
+        write_whole(self.folder / _FILES["metrics"], "".join(map(json_line, history)))
+
+    def append_metrics(self, record: dict[str, Any]) -> None:
+        with open(self.folder / _FILES["metrics"], "a", encoding="utf-8") as file:
+            file.write(json_line(record))
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The records of `metrics.jsonl`; a last line cut short by a crash is left out."""
+        path = self.folder / _FILES["metrics"]
+        if not path.is_file():
+            return []
+        found = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            with contextlib.suppress(ValueError):
+                found.append(json.loads(line))
+        return found
+
+    def note(self, text: str) -> None:
+        """A line in the run's log. That it cannot be written is no reason to stop."""
+        with contextlib.suppress(OSError), open(self.log, "a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+    def lock(self) -> None:
+        """Take the folder for this process; the kernel frees it, however the process ends.
+
+        Raises SettingError where another process has it.
+        """
+        path = self.folder / "lock"
+        try:
+            file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - open as long as the run
+        except OSError as error:
+            raise ResourceError(
+                str(self.folder), f"may not be written ({error.strerror})", "choose another --out"
+            ) from None
+        if not _try_lock(file):
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            file.close()
+            raise SettingError(
+                str(self.folder), f"already in use by {holder}", "wait, or choose another --out"
+            )
+        file.seek(0)
+        file.truncate()
+        file.write(f"pid {os.getpid()} since {time.strftime('%H:%M')}")
+        file.flush()
+        self._lock = file
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def in_use(self) -> bool:
+        """Whether a process holds the lock now."""
+        with contextlib.suppress(OSError), open(self.folder / "lock", "a+", encoding="utf-8") as f:
+            return not _try_lock(f)
+        return False
+
+
+def _try_lock(file: TextIO) -> bool:
+    try:
+        import fcntl
+    except ImportError:  # Windows: its own call, on the first byte
+        import msvcrt
+
+        file.seek(0)
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def create(recipe: str, out: str | None) -> Run:
+    """A new run's folder, locked: the next number under `runs/RECIPE`, or `out`.
+
+    Raises SettingError where `out` holds a run already, ResourceError where it cannot be made.
+    """
+    try:
+        if out is None:
+            folder = _next_folder(runs_dir() / recipe)
+        else:
+            folder = Path(out)
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        place = out or runs_dir() / recipe
+        raise ResourceError(
+            str(place), f"cannot be made ({error.strerror})", "choose another --out"
+        ) from None
+    run = Run(folder, {"recipe": recipe})
+    run.lock()
+    if (folder / _FILES["run"]).exists():
+        run.unlock()
+        remedy = f"go on with `fathom resume {folder}`, or choose another --out"
+        raise SettingError(str(folder), "holds a run already", remedy)
+    return run
+
+
+def _next_folder(parent: Path) -> Path:
+    """Make and return the next free number; two processes never get the same one."""
+    parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        taken = [int(path.name) for path in parent.iterdir() if _NUMBER.match(path.name)]
+        folder = parent / f"{max(taken, default=0) + 1:03d}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+
+
+def open_run(word: str) -> Run:
+    """The run that a word of the command line means: a folder, or a recipe's latest.
+
+    Raises SettingError where there is none, CheckpointError where its `run.json` is unreadable.
+    """
+    folder = Path(word)
+    if not (folder / _FILES["run"]).is_file():
+        folder = _latest(word)
+    path = folder / _FILES["run"]
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(facts, dict) or not isinstance(facts.get("recipe"), str):
+            raise ValueError
+    except (OSError, ValueError):
+        raise CheckpointError(str(path), "is not a run's papers", "name another run") from None
+    return Run(folder, facts)
+
+
+def _latest(word: str) -> Path:
+    parent = runs_dir() / word.replace("_", "-")
+    if Path(word).name == word and parent.is_dir():
+        numbered = sorted((p for p in parent.iterdir() if _NUMBER.match(p.name)), reverse=True)
+        for folder in numbered:
+            if (folder / _FILES["run"]).is_file():
+                return folder
+    known = [p.name for p in runs_dir().iterdir() if p.is_dir()] if runs_dir().is_dir() else []
+    remedy = did_you_mean(word, known, "see the folder `runs`, or start one with `fathom run`")
+    raise SettingError(word, "there is no run of that name", remedy)
+
+
+def killed_before(recipe: str) -> Run | None:
+    """The recipe's latest run, if its papers say `running` and no process holds it."""
+    try:
+        run = open_run(recipe)
+    except (SettingError, CheckpointError):
+        return None
+    return run if run.facts.get("status") == "running" and not run.in_use() else None
+
+
+def json_line(record: dict[str, Any]) -> str:
+    return json.dumps(plain(record), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON has it: numbers that are not finite become null, paths become text."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if hasattr(value, "item"):
+        return plain(cast(Any, value).item())
+    return str(value)

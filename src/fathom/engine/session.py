@@ -1,0 +1,201 @@
+"""Start a run, or go on with one.
+
+start   a new folder, seeds, the experiment, threads and precision, the loop, the results
+resume  the same folder, the newest good checkpoint, the same loop from there
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, fields, replace
+from typing import Any
+
+from fathom.core.devices import choose_device, machine, set_threads, versions
+from fathom.core.errors import CheckpointError, SettingError
+from fathom.core.findings import Findings
+from fathom.core.recipe import Recipe
+from fathom.core.seeds import be_deterministic, seed_everything
+from fathom.engine.checkpoint import Checkpoints, Training
+from fathom.engine.faults import carried_out
+from fathom.engine.fit import fit
+from fathom.engine.options import Options
+from fathom.engine.prepare import Surroundings, prepare
+from fathom.engine.runs import Run, create, plain
+
+HARMLESS = ("lr", "epochs", "patience")
+FIXED_OPTIONS = ("seed", "limit_batches")
+
+
+def start(recipe: Recipe, given: Mapping[str, Any], options: Options, around: Surroundings) -> Run:
+    """Run a recipe from the beginning. Raises FathomError; `run.json` then says how it ended."""
+    settings = recipe.settings(given)
+    _check(options)
+    run = create(recipe.name, options.out)
+    with carried_out(run):
+        run.write(
+            kind=recipe.kind,
+            arguments=settings,
+            seed=options.seed,
+            options=asdict(options),
+            status="running",
+            started=time.strftime("%Y-%m-%d %H:%M:%S"),
+            versions=versions(),
+            machine=machine(),
+        )
+        if options.deterministic:
+            be_deterministic()
+        if recipe.kind == "study":
+            _study(run, recipe, settings, options, around)
+        else:
+            prepared = prepare(
+                recipe,
+                settings,
+                seed=options.seed,
+                device=options.device,
+                limit=options.limit_batches,
+            )
+            run.write(data=prepared.data_facts())
+            fit(run, prepared, options, around)
+    return run
+
+
+def _check(options: Options) -> None:
+    """Raises SettingError for what can be known to be wrong before anything is made."""
+    if options.devices > 1:
+        wrong = "training on several devices at once is planned"
+        raise SettingError(f"--devices {options.devices}", wrong, "use --devices 1")
+    choose_device(options.device)
+    if options.threads != "auto" and not options.threads.isdigit():
+        thing = f"--threads {options.threads}"
+        raise SettingError(thing, "is neither auto nor a number", "try --threads 1")
+
+
+def _study(
+    run: Run, recipe: Recipe, settings: dict[str, Any], options: Options, around: Surroundings
+) -> None:
+    seed_everything(options.seed)
+    set_threads(1 if options.threads == "auto" else int(options.threads))
+    findings: Findings = recipe.function(**settings)
+    for name, figure in findings.figures.items():
+        around.save(figure, run.figures / name)
+    run.write(findings=findings.as_json())
+    findings.check(recipe.name)
+    run.write(status="done", final=findings.as_json())
+
+
+def resume(
+    run: Run,
+    recipe: Recipe,
+    given: Mapping[str, Any],
+    options: Mapping[str, Any],
+    around: Surroundings,
+) -> Run:
+    """Go on where a run stopped; `given` and `options` hold only what is to change.
+
+    Raises CheckpointError for a change that would make it another run: only the learning rate,
+    the number of epochs and the patience may change.
+    """
+    run.lock()
+    if recipe.kind == "study":
+        run.unlock()
+        raise SettingError(str(run.folder), "is a study, done in one piece", "run it again")
+    old = dict(run.facts.get("arguments", {}))
+    settings = recipe.settings({**old, **given})
+    try:
+        _compare(run, plain(old), plain(settings), options, around)
+        engine = _options(run, options)
+    except Exception:
+        run.unlock()
+        raise
+    if run.facts.get("status") == "running":
+        around.say(f"{run.folder}: the last process was killed (out of memory?); going on")
+    with carried_out(run):
+        run.write(arguments=settings, status="running", options=asdict(engine))
+        run.facts.pop("error", None)
+        if engine.deterministic:
+            be_deterministic()
+        _say_differences(run, around)
+        prepared = prepare(
+            recipe, settings, seed=engine.seed, device=engine.device, limit=engine.limit_batches
+        )
+        data = prepared.data_facts()
+        if run.facts.get("data", data) != data:
+            wrong = "its data are not those that it saw before (another sha256)"
+            raise CheckpointError(str(run.folder), wrong, "start a new run on the new data")
+
+        def go_on(kept: Checkpoints, training: Training) -> None:
+            found = kept.newest()
+            if found is None:
+                around.say(f"{run.folder}: no checkpoint yet; starting again from step 0")
+            else:
+                kept.load(found[0], training)
+                around.say(f"{run.folder}: going on from step {training.clock.step}")
+            if "lr" in old and settings["lr"] != old["lr"]:
+                _scale_rates(training, settings["lr"] / old["lr"])
+            run.write_metrics(training.clock.history)
+
+        run.write(data=data)
+        fit(run, prepared, engine, around, go_on=go_on)
+    return run
+
+
+def _compare(
+    run: Run,
+    old: dict[str, Any],
+    new: dict[str, Any],
+    options: Mapping[str, Any],
+    around: Surroundings,
+) -> None:
+    """Say each argument that changes. Raises CheckpointError where one must not."""
+    changes = [(name, old.get(name), new[name]) for name in new if old.get(name) != new[name]]
+    recorded = run.facts.get("options", {})
+    changes += [
+        (name, recorded.get(name), options[name])
+        for name in FIXED_OPTIONS
+        if name in options and options[name] != recorded.get(name)
+    ]
+    for name, before, after in changes:
+        around.say(f"{name}: was {before}, is now {after}")
+    bad = [change for change in changes if change[0] not in HARMLESS]
+    if bad:
+        told = ", ".join(f"{name} was {before} and is now {after}" for name, before, after in bad)
+        remedy = "leave it out, or start a new run with `fathom run`"
+        raise CheckpointError(str(run.folder), told, remedy)
+
+
+def _options(run: Run, changed: Mapping[str, Any]) -> Options:
+    """The options of the first start, what was measured then, and what is changed now."""
+    known = {field.name for field in fields(Options)}
+    recorded = {k: v for k, v in run.facts.get("options", {}).items() if k in known}
+    chosen = run.facts.get("chosen", {})
+    if chosen:
+        recorded |= {"threads": str(chosen["threads"]), "precision": chosen["precision"]}
+    if "device" not in changed and chosen:
+        try:
+            choose_device(chosen["device"])
+            recorded["device"] = chosen["device"]
+        except SettingError:
+            recorded["device"] = "auto"
+    options = replace(Options(**recorded), **changed)
+    _check(options)
+    return replace(options, out=str(run.folder))
+
+
+def _say_differences(run: Run, around: Surroundings) -> None:
+    """What must be equal for bit-for-bit equality, and is not."""
+    for what, now in (("versions", versions()), ("machine", machine())):
+        for name, value in now.items():
+            before = run.facts.get(what, {}).get(name, value)
+            if before != value:
+                around.say(f"{name}: was {before}, is now {value}; last bits may differ")
+
+
+def _scale_rates(training: Training, factor: float) -> None:
+    """Another learning rate for a run in progress, wherever its schedule stands."""
+    for group in training.optimizer.param_groups:
+        for name in ("lr", "initial_lr"):
+            if name in group:
+                group[name] *= factor
+    if training.schedule is not None:
+        training.schedule.base_lrs = [rate * factor for rate in training.schedule.base_lrs]

@@ -1,0 +1,148 @@
+"""Choose threads and precision by a short measurement on the run's own model and data.
+
+Only forward and backward passes are timed; weights, buffers and random states are put back, so
+measuring changes nothing but the time. On a busy or small problem one thread often wins.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fathom.core.devices import cores, set_threads
+from fathom.core.errors import SettingError
+from fathom.core.seeds import random_states, restore_random_states
+from fathom.engine.updates import Gradients
+
+SECONDS = 2.0
+ROUNDS = 7
+THREADS_GAIN = 1.1
+BF16_GAIN = 1.3
+BF16_LIKENESS = 0.99
+
+
+@dataclass
+class Choice:
+    """What was chosen, and a sentence that says why."""
+
+    threads: int
+    precision: str
+    why: list[str] = field(default_factory=list)
+
+
+def choose(
+    build: Callable[[torch.dtype | None], Gradients],
+    model: nn.Module,
+    batch: Any,
+    *,
+    device: torch.device,
+    threads: str,
+    precision: str,
+) -> Choice:
+    """Threads and precision; what is not `auto` is taken as given.
+
+    `build(dtype)` gives the gradient function under autocast of that type. Raises SettingError
+    for words that are neither `auto` nor a choice.
+    """
+    kept = {name: value.clone() for name, value in model.state_dict().items()}
+    random = random_states()
+    choice = Choice(_given_threads(threads), "fp32" if precision == "auto" else precision)
+    set_threads(choice.threads)
+    if threads == "auto" and device.type == "cpu" and cores() > 1:
+        _choose_threads(choice, build(None), batch, device)
+    if precision == "auto":
+        _choose_precision(choice, build, model, batch, device)
+    for parameter in model.parameters():
+        parameter.grad = None
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            value.copy_(kept[name])
+    restore_random_states(random)
+    return choice
+
+
+def _given_threads(word: str) -> int:
+    if word == "auto":
+        return 1
+    if not word.isdigit():
+        raise SettingError(f"--threads {word}", "is neither auto nor a number", "try --threads 1")
+    return int(word)
+
+
+def _choose_threads(choice: Choice, gradients: Gradients, batch: Any, device: torch.device) -> None:
+    times = _race({count: _with_threads(gradients, count) for count in (1, cores())}, batch, device)
+    gain = times[1] / times[cores()]
+    choice.threads = cores() if gain > THREADS_GAIN else 1
+    set_threads(choice.threads)
+    choice.why.append(f"threads {choice.threads} ({cores()} give {gain:.2f}x the speed of 1)")
+
+
+def _with_threads(gradients: Gradients, count: int) -> Gradients:
+    def timed(batch: Any) -> dict[str, Tensor]:
+        torch.set_num_threads(count)
+        return gradients(batch)
+
+    return timed
+
+
+def _choose_precision(
+    choice: Choice,
+    build: Callable[[torch.dtype | None], Gradients],
+    model: nn.Module,
+    batch: Any,
+    device: torch.device,
+) -> None:
+    """bf16 where it is clearly faster here and its gradients point the same way."""
+    try:
+        likeness = _likeness(build, model, batch)
+        times = _race({d: build(d) for d in (None, torch.bfloat16)}, batch, device)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0][:80]
+        choice.why.append(f"precision fp32 (bf16 does not run here: {reason})")
+        return
+    gain = times[None] / times[torch.bfloat16]
+    if gain > BF16_GAIN and likeness > BF16_LIKENESS:
+        choice.precision = "bf16"
+    choice.why.append(
+        f"precision {choice.precision} (bf16 gives {gain:.2f}x the speed, "
+        f"cosine of its gradients {likeness:.4f})"
+    )
+
+
+def _race(contenders: dict[Any, Gradients], batch: Any, device: torch.device) -> dict[Any, float]:
+    """Median seconds of each, in turn, for at most `SECONDS` altogether."""
+    times: dict[Any, list[float]] = {name: [] for name in contenders}
+    started = time.perf_counter()
+    for index in range(ROUNDS + 1):
+        for name, gradients in contenders.items():
+            began = time.perf_counter()
+            gradients(batch)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            if index:  # the first round warms up
+                times[name].append(time.perf_counter() - began)
+        if index and time.perf_counter() - started > SECONDS:
+            break
+    return {name: statistics.median(found) for name, found in times.items()}
+
+
+def _likeness(
+    build: Callable[[torch.dtype | None], Gradients], model: nn.Module, batch: Any
+) -> float:
+    """The cosine between all gradients in single precision and in bf16, under the same chance."""
+    found = []
+    random = random_states()
+    for dtype in (None, torch.bfloat16):
+        restore_random_states(random)
+        for parameter in model.parameters():
+            parameter.grad = None
+        build(dtype)(batch)
+        grads = [p.grad.float().flatten() for p in model.parameters() if p.grad is not None]
+        found.append(torch.cat(grads))
+    return float(torch.cosine_similarity(found[0], found[1], dim=0))

@@ -1,0 +1,127 @@
+"""What one batch teaches: gradients of an objective, and the step that follows them.
+
+Two kinds of function, both from a batch to values on the device. A *gradient* function leaves
+gradients in `.grad`; `autocast` and `accumulate` wrap one. `descend` makes an *update* of it:
+clip, check that all is finite, step, schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fathom.core.experiment import Metric
+from fathom.engine.guard import Guard
+from fathom.engine.loop import Update, Values
+
+Gradients = Callable[[Any], Values]
+
+
+def supervised(
+    model: Callable[[Any], Any],
+    objective: Metric,
+    metrics: Mapping[str, Metric],
+    *,
+    device: torch.device,
+    dtype: torch.dtype | None = None,
+    scale: Callable[[Tensor], Tensor] | None = None,
+) -> Gradients:
+    """Gradients of `objective(model(inputs), targets)`, and each metric of the same outputs.
+
+    With `dtype` the forward pass runs under autocast; the loss is taken in single precision.
+    `scale` multiplies the loss before its derivative is taken (for fp16).
+    """
+
+    def gradients(batch: tuple[Any, Any]) -> Values:
+        inputs, targets = batch
+        with torch.autocast(device.type, dtype) if dtype is not None else nullcontext():
+            outputs = model(inputs)
+        if dtype is not None:
+            outputs = outputs.float()
+        loss = objective(outputs, targets)
+        (loss if scale is None else scale(loss)).backward()
+        values = {"loss": loss.detach()}
+        if metrics:
+            outputs = outputs.detach()
+            for name, metric in metrics.items():
+                values[name] = metric(outputs, targets)
+        return values
+
+    return gradients
+
+
+def accumulate(gradients: Gradients, parameters: Iterable[nn.Parameter], parts: int) -> Gradients:
+    """The same gradients from `parts` pieces of the batch, one after the other.
+
+    Pieces weigh by their examples: an uneven last one counts as it should.
+    """
+    trained = list(parameters)
+
+    def accumulated(batch: tuple[Tensor, Tensor]) -> Values:
+        inputs, targets = batch
+        total = len(targets)
+        sums: Values = {}
+        kept: list[Tensor] = []
+        for piece, target in zip(inputs.chunk(parts), targets.chunk(parts), strict=True):
+            values = gradients((piece, target))
+            weight = len(target) / total
+            for name, value in values.items():
+                sums[name] = sums.get(name, torch.zeros_like(value)) + weight * value
+            pieces = [p.grad if p.grad is not None else torch.zeros_like(p) for p in trained]
+            if kept:
+                torch._foreach_add_(kept, pieces, alpha=weight)
+            else:
+                kept = [weight * piece for piece in pieces]
+            for parameter in trained:
+                parameter.grad = None
+        for parameter, gradient in zip(trained, kept, strict=True):
+            parameter.grad = gradient
+        return sums
+
+    return accumulated
+
+
+def descend(
+    gradients: Gradients,
+    optimizer: torch.optim.Optimizer,
+    guard: Guard,
+    *,
+    clip: float | None = None,
+    schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
+    schedule_every: int = 1,
+    scaler: torch.amp.GradScaler | None = None,
+) -> Update:
+    """One update: gradients, clipping to norm `clip`, the check, the step, the schedule.
+
+    The guard holds the step back when loss or gradients are not finite; see `guard.py`. With a
+    `scaler` (fp16) a step that overflowed is not taken and the scale is halved.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    updates = 0 if schedule is None else schedule.last_epoch * schedule_every
+
+    def update(batch: Any) -> Values:
+        nonlocal updates
+        optimizer.zero_grad(set_to_none=True)
+        values = gradients(batch)
+        if scaler is not None:
+            scaler.unscale_(optimizer)
+        if clip is not None:
+            norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
+            values["gradient_norm"] = norm
+        allowed = guard.allows(batch, values)
+        if scaler is not None:
+            scaler.step(optimizer)
+            scaler.update()
+        elif allowed:
+            optimizer.step()
+        if allowed and schedule is not None:
+            updates += 1
+            if updates % schedule_every == 0:
+                schedule.step()
+        return values
+
+    return update
