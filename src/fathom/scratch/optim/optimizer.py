@@ -42,7 +42,8 @@ _RANGES = {
 class PerParameter(torch.optim.Optimizer):
     """An optimiser that treats each parameter by itself: a rule, and the state it starts from."""
 
-    decoupled = False  # does weight decay shrink the parameter, whatever the group says?
+    # Does weight decay act beside the rule, not through the gradient? None: the rule decays itself.
+    decoupled: bool | None = False
 
     def __init__(self, params: ParamsT, defaults: Group) -> None:
         super().__init__(params, defaults)
@@ -81,7 +82,7 @@ class PerParameter(torch.optim.Optimizer):
         return loss
 
 
-def _descent(p: Tensor, group: Group, decoupled: bool) -> Tensor:
+def _descent(p: Tensor, group: Group, decoupled: bool | None) -> Tensor:
     """The gradient to go down: its sign, and the pull of the weight decay L towards zero.
 
     As a penalty, (L / 2) |p|^2 is part of the loss and L p part of the gradient. Decoupled
@@ -92,8 +93,8 @@ def _descent(p: Tensor, group: Group, decoupled: bool) -> Tensor:
     if group.get("maximize", False):
         g = -g
     if decay and decoupled:
-        p.mul_(1 - float(group["lr"]) * decay)
-    elif decay:
+        p.mul_(1 - group["lr"] * decay)
+    elif decay and decoupled is not None:
         g = g.add(p, alpha=decay)
     return g
 
@@ -118,10 +119,10 @@ def on_reals(rule: Callable[..., None]) -> Callable[..., None]:
     """Let a rule for real numbers treat a complex one as two: its real and its imaginary part."""
 
     @functools.wraps(rule)
-    def pairwise(p: Tensor, *tensors: Tensor, **settings: Any) -> None:
+    def pairwise(p: Tensor, *tensors: Tensor | None, **settings: Any) -> None:
         if p.is_complex():
-            p, *rest = (torch.view_as_real(x) for x in (p, *tensors))
-            tensors = tuple(rest)
+            p = torch.view_as_real(p)
+            tensors = tuple(None if x is None else torch.view_as_real(x) for x in tensors)
         rule(p, *tensors, **settings)
 
     return pairwise

@@ -1,0 +1,256 @@
+"""L-BFGS: Newton's method with a Hessian guessed from the last few steps.
+
+Source   Nocedal 1980; Liu & Nocedal 1989; Nocedal & Wright, Numerical Optimization, 2006,
+         algorithms 7.4 and 7.5 (directions), 3.5 and 3.6 (line search).
+Differs  One call of `step` is up to `max_iter` iterations, so it needs the closure. torch's state
+         also holds `al`, room for the loop's intermediate numbers; ours does not, either loads.
+Shapes   All parameters are one vector x of D numbers; gradients and directions have shape (D,).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.optim.optimizer import ParamsT
+
+from fathom.scratch.optim.optimizer import check_settings
+
+Number = Any  # a float, or a tensor of one element: the search stays on the device
+
+
+class Point(NamedTuple):
+    """A place on the line x + t d: the loss there, its gradient, its slope along d."""
+
+    t: Number
+    loss: Number
+    gradient: Tensor
+    slope: Number
+
+
+def newton_direction(
+    g: Tensor, turns: list[Tensor], moves: list[Tensor], ro: list[Tensor], scale: Number
+) -> Tensor:
+    """-H g, where the inverse Hessian H is known only by what it did: it took turns y to moves s.
+
+    The two loops of algorithm 7.4: peel the pairs off from the newest to the oldest, stand in
+    `scale` for the Hessian that is left, and put them back on.
+    """
+    q = g.neg()
+    alphas: list[Number] = []
+    for y, s, r in zip(reversed(turns), reversed(moves), reversed(ro), strict=True):
+        alphas.append(s.dot(q) * r)
+        q.add_(y, alpha=-alphas[-1])
+    q = q * scale
+    for y, s, r, alpha in zip(turns, moves, ro, reversed(alphas), strict=True):
+        q.add_(s, alpha=alpha - y.dot(q) * r)
+    return q
+
+
+def cubic_minimum(a: Point, b: Point, low: Number, high: Number) -> Number:
+    """Where the cubic through two losses and slopes is least, kept within [low, high] (3.59)."""
+    d1 = a.slope + b.slope - 3 * (a.loss - b.loss) / (a.t - b.t)
+    square = d1**2 - a.slope * b.slope
+    if square < 0:
+        return (low + high) / 2.0
+    left, right = (a, b) if a.t <= b.t else (b, a)
+    d2 = square**0.5
+    share = (right.slope + d2 - d1) / (right.slope - left.slope + 2 * d2)
+    return min(max(right.t - (right.t - left.t) * share, low), high)
+
+
+def strong_wolfe(
+    at: Callable[[Number], Point], start: Point, t: Number, *, length: Number, tolerance: float,
+    most: int, c1: float = 1e-4, c2: float = 0.9,
+) -> tuple[Point, int]:  # fmt: skip
+    """A step that lowers the loss enough (c1) to where the slope is flat enough (c2).
+
+    First go on until a bracket holds such a point (algorithm 3.5), then narrow it (3.6).
+    `length` is the largest entry of the direction, `most` the number of evaluations allowed.
+
+    Returns:
+        The point, and how often the loss was evaluated.
+    """
+
+    def too_high(point: Point) -> bool:
+        return bool(point.loss > start.loss + c1 * point.t * start.slope)
+
+    def flat(point: Point) -> bool:
+        return bool(abs(point.slope) <= -c2 * start.slope)
+
+    previous, point, tries = start, at(t), 0
+    while tries < most:
+        if too_high(point) or (tries > 1 and point.loss >= previous.loss):
+            break
+        if flat(point):
+            return point, tries + 1
+        if point.slope >= 0:
+            break
+        nearest, farthest = point.t + 0.01 * (point.t - previous.t), point.t * 10
+        t = cubic_minimum(previous, point, nearest, farthest)
+        previous, point, tries = point, at(t), tries + 1
+    else:
+        previous = start
+    bracket = [previous, point]
+    low = 0 if previous.loss <= point.loss else 1
+    stalled = False
+    while tries < most:
+        near, far = sorted((bracket[0].t, bracket[1].t))
+        if (far - near) * length < tolerance:
+            break
+        t = cubic_minimum(bracket[0], bracket[1], near, far)
+        margin = 0.1 * (far - near)
+        at_the_end = min(far - t, t - near) < margin
+        if at_the_end and (stalled or t >= far or t <= near):  # once may be chance, twice is not
+            t = far - margin if abs(t - far) < abs(t - near) else near + margin
+            at_the_end = False
+        stalled = at_the_end
+        point, tries = at(t), tries + 1
+        if too_high(point) or point.loss >= bracket[low].loss:
+            bracket[1 - low] = point
+            low = 0 if bracket[0].loss <= bracket[1].loss else 1
+        elif flat(point):
+            return point, tries + 1
+        else:
+            if point.slope * (bracket[1 - low].t - bracket[low].t) >= 0:
+                bracket[1 - low] = bracket[low]
+            bracket[low] = point
+    return bracket[low], tries + 1
+
+
+class LBFGS(torch.optim.Optimizer):
+    """L-BFGS on all parameters together; arguments as `torch.optim.LBFGS`."""
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor = 1,
+        max_iter: int = 20,
+        max_eval: int | None = None,
+        tolerance_grad: float = 1e-7,
+        tolerance_change: float = 1e-9,
+        history_size: int = 100,
+        line_search_fn: str | None = None,
+    ) -> None:
+        if line_search_fn not in (None, "strong_wolfe"):
+            raise ValueError(f"line_search_fn {line_search_fn!r}: only 'strong_wolfe' is supported")
+        defaults = dict(
+            lr=lr, max_iter=max_iter, max_eval=max_iter * 5 // 4 if max_eval is None else max_eval,
+            tolerance_grad=tolerance_grad, tolerance_change=tolerance_change,
+            history_size=history_size, line_search_fn=line_search_fn,
+        )  # fmt: skip
+        super().__init__(params, defaults)
+        if len(self.param_groups) != 1:
+            raise ValueError(
+                "LBFGS doesn't support per-parameter options (parameter groups), "
+                f"and was given {len(self.param_groups)} groups"
+            )
+        check_settings(self.param_groups[0], "LBFGS")
+
+    @property
+    def _views(self) -> list[Tensor]:
+        """The parameters as real numbers."""
+        params = self.param_groups[0]["params"]
+        return [torch.view_as_real(p) if p.is_complex() else p for p in params]
+
+    def _gradient(self) -> Tensor:
+        """All gradients as one vector; zeros where a parameter has none."""
+        parts = []
+        for p in self.param_groups[0]["params"]:
+            g = torch.zeros_like(p) if p.grad is None else p.grad.to_dense()
+            parts.append((torch.view_as_real(g) if g.is_complex() else g).reshape(-1))
+        return torch.cat(parts)
+
+    def _move(self, direction: Tensor, t: Number) -> None:
+        """x <- x + t d."""
+        views = self._views
+        for p, part in zip(views, direction.split([p.numel() for p in views]), strict=True):
+            p.add_(part.view(p.shape), alpha=t)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
+        """Iterate until a limit or a tolerance is reached; `closure` gives loss and gradients.
+
+        Returns:
+            The loss before the first iteration, as the closure gave it.
+        """
+        group = self.param_groups[0]
+        state = self.state[group["params"][0]]
+        lr = float(group["lr"])
+        most_evaluations, tolerance = group["max_eval"], group["tolerance_change"]
+        closure = torch.enable_grad()(closure)
+
+        first = closure()
+        loss, g, evaluations, done = float(first), self._gradient(), 1, 0
+        state.setdefault("n_iter", 0)
+        state["func_evals"] = state.get("func_evals", 0) + 1
+        if g.abs().max() <= group["tolerance_grad"]:
+            return first
+
+        while done < group["max_iter"]:
+            done += 1
+            state["n_iter"] += 1
+            d = self._direction(g, state, group["history_size"])
+            state["prev_flat_grad"], state["prev_loss"] = g.clone(), loss
+            t: Number = lr
+            if state["n_iter"] == 1:  # no curvature is known yet: be careful
+                size: Number = g.abs().sum()
+                t = min(1.0, 1.0 / size) * lr
+            state["d"], state["t"] = d, t
+            slope = g.dot(d)
+            if slope > -tolerance:
+                break
+            evaluated = 0
+            if group["line_search_fn"] is not None:
+                point, evaluated = strong_wolfe(
+                    functools.partial(self._try, closure, d), Point(0, loss, g, slope), t,
+                    length=d.abs().max(), tolerance=tolerance, most=most_evaluations - evaluations,
+                )  # fmt: skip
+                state["t"] = t = point.t
+                loss, g = point.loss, point.gradient
+                self._move(d, t)
+            else:
+                self._move(d, t)
+                if done != group["max_iter"]:
+                    loss, g, evaluated = float(closure()), self._gradient(), 1
+            evaluations += evaluated
+            state["func_evals"] += evaluated
+            if (
+                evaluations >= most_evaluations
+                or g.abs().max() <= group["tolerance_grad"]
+                or (d * t).abs().max() <= tolerance
+                or abs(loss - state["prev_loss"]) < tolerance
+            ):
+                break
+        return first
+
+    def _direction(self, g: Tensor, state: dict[str, Any], history_size: int) -> Tensor:
+        """Where to go from here; learns from the last move, then asks for Newton's direction."""
+        if state["n_iter"] == 1:
+            state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
+            return g.neg()
+        y, s = g - state["prev_flat_grad"], state["d"] * state["t"]
+        turns, moves, ro = state["old_dirs"], state["old_stps"], state["ro"]
+        curvature = y.dot(s)
+        if curvature > 1e-10:
+            if len(turns) == history_size:
+                for memory in (turns, moves, ro):
+                    memory.pop(0)
+            turns.append(y)
+            moves.append(s)
+            ro.append(1.0 / curvature)
+            state["H_diag"] = curvature / y.dot(y)
+        return newton_direction(g, turns, moves, ro, state["H_diag"])
+
+    def _try(self, closure: Callable[[], Any], d: Tensor, t: Number) -> Point:
+        """Look at x + t d, and go back to x exactly."""
+        views = self._views
+        saved = [p.clone() for p in views]
+        self._move(d, t)
+        loss, g = float(closure()), self._gradient()
+        for p, value in zip(views, saved, strict=True):
+            p.copy_(value)
+        return Point(t, loss, g, g.dot(d))
