@@ -81,7 +81,7 @@ class Argument:
         return name + ("..." if self.many else "") + (" or none" if self.optional else "")
 
     def convert(self, value: Any) -> Any:
-        """`value`, text or JSON, as this argument's type. Raises ValueError saying what is wrong."""
+        """`value`, text or JSON, as this argument's type. Raises ValueError where it is not."""
         if self.optional and (value is None or value == "none"):
             return None
         if self.many:

@@ -50,6 +50,11 @@ class Batches(Protocol):
 class Predictor(Protocol):
     """How a trained model is used: words of a command line in, answers out."""
 
+    @property
+    def example(self) -> str:
+        """What an input looks like on a command line."""
+        ...
+
     def read(self, words: Sequence[str]) -> tuple[list[str], Any]:
         """The inputs that the words stand for: a name for each, and what the model takes."""
         ...

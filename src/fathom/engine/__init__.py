@@ -1,1 +1,1 @@
-"""Time: the loop, updates, watchers, runs, checkpoints. It knows `core` and nothing else of ours."""
+"""Time: the loop, updates, watchers, runs, checkpoints. Of ours it knows `core` only."""

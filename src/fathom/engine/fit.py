@@ -252,6 +252,7 @@ def _finish(
         seconds=round(clock.seconds, 3),
         examples_per_second=round(seen / max(clock.seconds, 1e-9), 1),
         weights={"sha256": sha256(run.weights)},
+        predicts=experiment.predictor.example if experiment.predictor else None,
     )
     findings.check(run.recipe)
 

@@ -34,7 +34,7 @@ def progress(
     return (
         _bar(clock, epochs, batches, examples, console)
         if console.is_terminal
-        else _lines(clock, epochs, examples, console)
+        else _lines(clock, epochs, batches, examples, console)
     )
 
 
@@ -75,18 +75,20 @@ def _bar(clock: Clock, epochs: int, batches: int, examples: int, console: Consol
     return watch
 
 
-def _lines(clock: Clock, epochs: int, examples: int, console: Console) -> Watcher:
+def _lines(clock: Clock, epochs: int, batches: int, examples: int, console: Console) -> Watcher:
     def watch(records: Iterable[Record]) -> Iterator[Record]:
-        seconds = clock.seconds
+        seconds, step = clock.seconds, clock.step
         parts: list[str] = []
         for record in records:
             if record.split != "step":
                 parts.append(f"{record.split} {told(dict(record.values))}")
             if record.ends_epoch:
-                rate = examples / max(clock.seconds - seconds, 1e-9)
-                line = f"epoch {record.epoch}/{epochs}  {'  '.join(parts)}  {rate:,.0f} examples/s"
+                share = (record.step - step) / batches  # less than 1 after a resume
+                rate = share * examples / max(clock.seconds - seconds, 1e-9)
+                parts += [f"{rate:,.0f} examples/s"] if share else []
+                line = f"epoch {record.epoch}/{epochs}  {'  '.join(parts)}"
                 console.print(line, highlight=False, soft_wrap=True)
-                seconds, parts = clock.seconds, []
+                seconds, step, parts = clock.seconds, record.step, []
             yield record
 
     return watch

@@ -27,8 +27,18 @@ HARMLESS = ("lr", "epochs", "patience")
 FIXED_OPTIONS = ("seed", "limit_batches")
 
 
-def start(recipe: Recipe, given: Mapping[str, Any], options: Options, around: Surroundings) -> Run:
-    """Run a recipe from the beginning. Raises FathomError; `run.json` then says how it ended."""
+def start(
+    recipe: Recipe,
+    given: Mapping[str, Any],
+    options: Options,
+    around: Surroundings,
+    *,
+    script: str | None = None,
+) -> Run:
+    """Run a recipe from the beginning. Raises FathomError; `run.json` then says how it ended.
+
+    `script` is the file of a recipe of the user's own, so that the run finds it again.
+    """
     settings = recipe.settings(given)
     _check(options)
     run = create(recipe.name, options.out)
@@ -42,6 +52,7 @@ def start(recipe: Recipe, given: Mapping[str, Any], options: Options, around: Su
             started=time.strftime("%Y-%m-%d %H:%M:%S"),
             versions=versions(),
             machine=machine(),
+            **({"script": script} if script else {}),
         )
         if options.deterministic:
             be_deterministic()

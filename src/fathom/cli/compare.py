@@ -1,0 +1,93 @@
+"""`fathom compare`: runs side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fathom.cli.output import Answer, short, table
+from fathom.core.errors import SettingError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from fathom.engine.runs import Run
+
+
+def compare(runs: list[str], /, *, quantity: str = "loss", save: str | None = None) -> Answer:
+    """Runs side by side: the settings in which they differ, their results, their curves.
+
+    Args:
+        runs: folders of runs, or recipes for their latest runs
+        quantity: what the curves show
+        save: the figure's file, without suffix; else compare beside the first run
+
+    Example:
+        fathom compare runs/lenet/001 runs/lenet/002 --quantity accuracy
+    """
+    from fathom.engine.runs import open_run
+
+    found = [open_run(word) for word in runs]
+    names = _names(found)
+    differing = _differing(found)
+    rows = []
+    for name, run in zip(names, found, strict=True):
+        final = run.facts.get("final") or {}
+        scores = {
+            f"{split} {key.replace('_', ' ')}": value
+            for split, values in final.items()
+            if isinstance(values, dict)
+            for key, value in values.items()
+            if isinstance(value, int | float)
+        }
+        rows.append(
+            {
+                "run": name,
+                **{key: run.facts.get("arguments", {}).get(key) for key in differing},
+                "status": run.facts.get("status"),
+                **scores,
+                "seconds": run.facts.get("seconds"),
+                "examples/s": run.facts.get("examples_per_second"),
+            }
+        )
+    figure = _figure(dict(zip(names, found, strict=True)), quantity, save)
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+
+    def page(console: Console) -> None:
+        cells = [[row.get(column) for column in columns] for row in rows]
+        console.print(table(columns, cells, right=range(len(differing) + 2, len(columns))))
+        if figure is not None:
+            console.print(f"\nfigure   {short(figure)}")
+
+    document = {"runs": rows, "differing": differing, "figure": str(figure) if figure else None}
+    return Answer(document, page)
+
+
+def _names(runs: list[Run]) -> list[str]:
+    """Short and distinct: `lenet/001`, or the whole path where that is not enough."""
+    names = [f"{run.recipe}/{run.folder.name}" for run in runs]
+    return names if len(set(names)) == len(names) else [str(run.folder) for run in runs]
+
+
+def _differing(runs: list[Run]) -> list[str]:
+    """Arguments, in order, that are not the same in all runs."""
+    settings = [run.facts.get("arguments", {}) for run in runs]
+    names = dict.fromkeys(name for found in settings for name in found)
+    return [n for n in names if any(found.get(n) != settings[0].get(n) for found in settings)]
+
+
+def _figure(runs: dict[str, Run], quantity: str, save: str | None) -> Path | None:
+    """The curves of `quantity`, in one figure. None where no run has any."""
+    from fathom.plots.curves import compare_curves
+    from fathom.plots.style import save as save_figure
+
+    records: dict[str, list[dict[str, Any]]] = {n: run.metrics() for n, run in runs.items()}
+    known = {key for rows in records.values() for row in rows for key in row}
+    if not known:
+        return None
+    if quantity not in known:
+        choices = sorted(known - {"step", "epoch", "split", "seconds"})
+        wrong = "is in none of these runs"
+        raise SettingError(f"--quantity {quantity}", wrong, f"known: {', '.join(choices)}")
+    place = Path(save) if save else next(iter(runs.values())).folder / "figures" / "compare"
+    return save_figure(compare_curves(records, quantity), place)[-1]

@@ -1,0 +1,67 @@
+"""A finished or stopped run's model, back with its weights, to be measured or used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fathom.core.devices import set_threads
+from fathom.core.errors import CheckpointError, SettingError
+from fathom.core.recipe import Recipe
+from fathom.engine.checkpoint import Checkpoints
+from fathom.engine.evaluation import evaluate
+from fathom.engine.manifest import sha256
+from fathom.engine.prepare import Prepared, prepare
+from fathom.engine.runs import Run
+from fathom.engine.weights import load_safetensors, restore
+
+
+def trained(
+    run: Run,
+    recipe: Recipe,
+    changes: Mapping[str, Any],
+    *,
+    device: str,
+    say: Callable[[str], None],
+) -> Prepared:
+    """The run's experiment with its weights; `changes` replace arguments (other data).
+
+    Raises SettingError for a study, CheckpointError where the weights are damaged or do not fit.
+    """
+    if recipe.kind == "study":
+        raise SettingError(str(run.folder), "is a study and has no model", "name another run")
+    settings = recipe.settings({**run.facts.get("arguments", {}), **changes})
+    weights = _weights(run, say)
+    set_threads(int(run.facts.get("chosen", {}).get("threads", 1)))
+    prepared = prepare(recipe, settings, seed=int(run.facts.get("seed", 0)), device=device)
+    restore(prepared.experiment.model, load_safetensors(weights), str(weights))
+    prepared.experiment.model.eval()
+    return prepared
+
+
+def _weights(run: Run, say: Callable[[str], None]) -> Path:
+    """The file of the finished run, or of the newest good checkpoint of one that is not."""
+    if run.facts.get("status") == "done" and run.weights.is_file():
+        if run.facts.get("weights", {}).get("sha256") != sha256(run.weights):
+            wrong = "is damaged: its sha256 is not what run.json says"
+            remedy = f"`fathom resume {run.folder}` writes it anew"
+            raise CheckpointError(str(run.weights), wrong, remedy)
+        return run.weights
+    found = Checkpoints(run.checkpoints, {}, say=say).newest()
+    if found is None:
+        remedy = f"`fathom resume {run.folder}` first"
+        raise CheckpointError(str(run.folder), "has no trained weights yet", remedy)
+    return found[0] / "model.safetensors"
+
+
+def measure(prepared: Prepared) -> dict[str, dict[str, float]]:
+    """Loss and metrics on each split, in single precision."""
+    experiment = prepared.experiment
+    scores = {"loss": experiment.objective, **experiment.metrics}
+    splits = {"train": prepared.train, "valid": prepared.valid}
+    return {
+        name: evaluate(experiment.model, data, scores, device=prepared.device)
+        for name, data in splits.items()
+        if data is not None
+    }
