@@ -28,11 +28,8 @@ def list_recipes(*, chapter: str | None = None) -> Answer:
     rows = entries(chapter)
 
     def page(console: Console) -> None:
-        cells = [
-            [e.section, e.recipe, e.kind, e.title, e.zh, e.status if e.status == "ready" else "-"]
-            for e in rows
-        ]
-        console.print(table(["section", "recipe", "kind", "title", "", "status"], cells))
+        cells = [[e.recipe, e.section, e.kind, e.status, e.title, e.zh] for e in rows]
+        console.print(table(["recipe", "section", "kind", "status", "title", ""], cells))
         ready = sum(e.status == "ready" for e in rows)
         console.print(
             f"\n{ready} ready, {len(rows) - ready} planned. `fathom show RECIPE` tells more."

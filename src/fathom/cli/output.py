@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -26,7 +26,8 @@ class Answer:
 
 
 def stdout() -> Console:
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """As wide as the terminal; in a file or a pipe wide enough not to break lines."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def stderr() -> Console:
@@ -46,9 +47,10 @@ def table(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[int] = ()
 ) -> Table:
     """A plain table; columns whose numbers are in `right` are flush right."""
-    found = Table(box=None, header_style="bold", pad_edge=False)
+    found = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
     for index, column in enumerate(columns):
-        found.add_column(column, justify="right" if index in right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if index in right else "left"
+        found.add_column(column, justify=justify, overflow="fold", no_wrap=index == 0)
     for row in rows:
         found.add_row(*(shown(cell) for cell in row))
     return found

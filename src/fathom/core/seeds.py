@@ -57,3 +57,10 @@ def restore_random_states(states: dict[str, Any]) -> None:
     torch.set_rng_state(states["torch"])
     if "cuda" in states and torch.cuda.is_available():
         torch.cuda.set_rng_state_all(states["cuda"])
+
+
+def current_seed() -> int:
+    """The seed that `seed_everything` was last given: for data that are made anew in each run."""
+    import torch
+
+    return torch.initial_seed()
