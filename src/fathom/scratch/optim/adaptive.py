@@ -124,11 +124,12 @@ def rmsprop(
     lr: float, alpha: float, eps: float, mu: float,
 ) -> None:  # fmt: skip
     """Divide g by the root of its recent mean square, or by its deviation where `mean` is kept."""
-    variance = square.mul_(alpha).addcmul_(g, g, value=1 - alpha)
-    if mean is not None:
+    square.mul_(alpha).addcmul_(g, g, value=1 - alpha)
+    if mean is None:
+        scale = square.sqrt().add_(eps)
+    else:
         mean.lerp_(g, 1 - alpha)
-        variance = square.addcmul(mean, mean, value=-1)
-    scale = variance.sqrt().add_(eps)
+        scale = square.addcmul(mean, mean, value=-1).sqrt_().add_(eps)
     if buffer is None:
         p.addcdiv_(g, scale, value=-lr)
     else:

@@ -1,0 +1,81 @@
+"""What schedules share: a rate as a fraction of the base rate, and the values of each group.
+
+Source   torch.optim.lr_scheduler.LRScheduler, whose bookkeeping we keep: `last_epoch` is the time,
+         t, `base_lrs` the rates at the start, `step` moves t on and sets the rates from `get_lr`.
+         So `state_dict`s are torch's, and either side's schedule goes on where the other's stopped.
+Differs  torch writes each schedule twice: as a function of t, used when t is set, and as a change
+         from the rate before, which lets schedules be chained. Here the function is written once
+         and the change follows from it. A schedule that is built with `last_epoch=` leaves the
+         rates as they are; torch's StepLR, MultiStepLR and ConstantLR multiply them once more
+         where t falls on a milestone.
+Shapes   Lists hold a number for each parameter group.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+Rate = Any  # a float, or a tensor of one element that an optimiser holds
+
+
+class FractionLR(LRScheduler):
+    """lr(t) = floor + (base_lr - floor) * fraction(t)."""
+
+    floor = 0.0
+
+    @abstractmethod
+    def fraction(self, t: int) -> float:
+        """How much of the way from the floor to the base rate is left at time t."""
+
+    def get_lr(self) -> list[Rate]:
+        """The rates at this time, found from those before it: another schedule may act as well."""
+        t, rates = self.last_epoch, [group["lr"] for group in self.optimizer.param_groups]
+        if t > 0 and self._is_initial:
+            return rates
+        before, now = (self.fraction(t - 1) if t > 0 else 1.0), self.fraction(t)
+        if before == 0:  # nothing is left that could be multiplied: begin from the base again
+            return self._get_closed_form_lr()
+        return [self.floor + (lr - self.floor) * (now / before) for lr in rates]
+
+    def _get_closed_form_lr(self) -> list[Rate]:
+        fraction = self.fraction(self.last_epoch)
+        return [self.floor + (lr - self.floor) * fraction for lr in self.base_lrs]
+
+
+def set_rate(group: dict[str, Any], lr: Rate, key: str = "lr") -> None:
+    """Set a rate; into the tensor, where the group holds one, since others may hold it too."""
+    if isinstance(group[key], Tensor):
+        group[key].fill_(lr)
+    else:
+        group[key] = lr
+
+
+def rates_of(optimizer: Optimizer, key: str = "lr") -> list[Rate]:
+    """The rates as they are now, which a later change of a tensor does not change."""
+    values = (group[key] for group in optimizer.param_groups)
+    return [value.clone() if isinstance(value, Tensor) else value for value in values]
+
+
+def for_each_group(optimizer: Optimizer, name: str, value: Any) -> list[Any]:
+    """One value for each parameter group: `value` itself, or its items.
+
+    Raises:
+        TypeError: `optimizer` is none.
+        ValueError: `value` is a list of another length.
+    """
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+    groups = len(optimizer.param_groups)
+    values = list(value) if isinstance(value, Iterable) else [value] * groups
+    if len(values) != groups:
+        raise ValueError(
+            f"{name} has {len(values)} values and the optimizer {groups} parameter groups; "
+            "give one value, or one for each group"
+        )
+    return [v.clone() if isinstance(v, Tensor) else v for v in values]

@@ -1,0 +1,121 @@
+"""Schedules made of schedules: one after another, or all at once.
+
+Source   torch.optim.lr_scheduler.SequentialLR and ChainedScheduler; book 11.11 (a warm-up first).
+Differs  None.
+Shapes   A sequence of n schedules has n - 1 milestones.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from fathom.scratch.optim.lr_scheduler.base import rates_of, set_rate
+from fathom.scratch.optim.lr_scheduler.plateau import ReduceLROnPlateau
+
+
+class _Composed(LRScheduler):
+    """A schedule that asks others, all of one optimiser."""
+
+    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler]) -> None:
+        name = type(self).__name__
+        if not schedulers:
+            raise ValueError(f"{name} expects at least one scheduler, but got no scheduler.")
+        for index, scheduler in enumerate(schedulers):
+            if not hasattr(scheduler, "optimizer"):
+                raise TypeError(f"{name} at index {index} should have `optimizer` as its attribute")
+            if isinstance(
+                scheduler, ReduceLROnPlateau | torch.optim.lr_scheduler.ReduceLROnPlateau
+            ):
+                raise ValueError(
+                    f"{name} does not support `ReduceLROnPlateau`, at index {index}: "
+                    "its `step` must be given a metric"
+                )
+            if scheduler.optimizer is not optimizer:
+                raise ValueError(
+                    f"{name} expects all schedulers to belong to the same optimizer, but the one "
+                    f"at index {index}, {type(scheduler).__name__}, belongs to another"
+                )
+        self._schedulers, self.optimizer = list(schedulers), optimizer
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of all of them, and our own."""
+        state = super().state_dict()
+        return state | {"_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state of as many schedules in the same order."""
+        state = dict(state_dict)
+        for scheduler, one in zip(self._schedulers, state.pop("_schedulers"), strict=True):
+            scheduler.load_state_dict(one)
+        super().load_state_dict(state)
+
+
+class ChainedScheduler(_Composed):
+    """All schedules at once: each multiplies what the one before it left."""
+
+    def __init__(
+        self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
+    ) -> None:
+        if optimizer is None and schedulers:
+            optimizer = schedulers[0].optimizer
+        super().__init__(optimizer, schedulers)  # type: ignore[arg-type]
+        self._last_lr = rates_of(self.optimizer)
+
+    def step(self) -> None:  # type: ignore[override]
+        """Step them all."""
+        for scheduler in self._schedulers:
+            scheduler.step()
+        self._last_lr = rates_of(self.optimizer)
+
+
+class SequentialLR(_Composed):
+    """One schedule up to the first milestone, the next from there on, with a time of its own."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        schedulers: Sequence[LRScheduler],
+        milestones: Sequence[int],
+        last_epoch: int = -1,
+    ) -> None:
+        super().__init__(optimizer, schedulers)
+        if len(milestones) != len(schedulers) - 1:
+            raise ValueError(
+                "Sequential Schedulers expects number of schedulers provided to be one more than "
+                f"the number of milestone points, but got {len(schedulers)} schedulers and "
+                f"{len(milestones)} milestones"
+            )
+        self._milestones, self.last_epoch = list(milestones), last_epoch + 1
+        for group in optimizer.param_groups:  # each schedule has set the first rate by now: undo
+            set_rate(group, group["initial_lr"])
+        _undo(self)
+        first = self._schedulers[bisect_right(self._milestones, 0)]
+        first._initial_step()
+        self._last_lr = first.get_last_lr()
+
+    def step(self) -> None:  # type: ignore[override]
+        """Step the schedule whose turn it is; at its milestone it begins at its own time 0."""
+        self.last_epoch += 1
+        turn = bisect_right(self._milestones, self.last_epoch)
+        scheduler = self._schedulers[turn]
+        if turn > 0 and self._milestones[turn - 1] == self.last_epoch:
+            scheduler._update_lr(0)
+        else:
+            scheduler.step()
+        self._last_lr = scheduler.get_last_lr()
+
+
+def _undo(scheduler: LRScheduler) -> None:
+    """Take back the step that a schedule makes when it is built, and those inside it."""
+    inner = getattr(scheduler, "_schedulers", None)
+    if inner is None:
+        scheduler.last_epoch -= 1
+    else:
+        for each in inner:
+            _undo(each)
