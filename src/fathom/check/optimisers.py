@@ -125,7 +125,7 @@ class BookYogi(torch.optim.Optimizer):
         defaults = dict(lr=1e-2, betas=(0.9, 0.999), eps=1e-3, weight_decay=0.0, maximize=False)
         super().__init__(params, defaults | settings)
 
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Any = None) -> Any:
         """v = b1 v + (1 - b1) g;  s = s + (1 - b2) sign(g^2 - s) g^2;  x = x - lr v' / sqrt(s')."""
         for group in self.param_groups:
             b1, b2 = group["betas"]
@@ -158,10 +158,10 @@ def loss_of(params: list[Tensor]) -> Tensor:
     return torch.stack(terms).sum()
 
 
-def closure_of(params: list[Tensor], optimizer: torch.optim.Optimizer) -> Callable[[], Tensor]:
+def closure_of(params: list[Tensor], optimizer: torch.optim.Optimizer) -> Callable[[], Any]:
     """What computes the loss and the gradients."""
 
-    def closure() -> Tensor:
+    def closure() -> Any:
         optimizer.zero_grad()
         loss = loss_of(params)
         loss.backward()
@@ -200,7 +200,7 @@ def relative_error(ours: list[Tensor], theirs: list[Tensor]) -> float:
 
 
 def step_time_ratio(name: str, *, rounds: int = 15) -> float:
-    """Our CPU time for a step over torch's loop, in one run on one thread; for Yogi, over Adam's."""
+    """Our CPU time for a step over torch's loop, in one run on one thread; Yogi's over Adam's."""
     theirs = torch.optim.Adam if name == "Yogi" else getattr(torch.optim, name)
     settings: Settings = {"lr": 1e-3} if name == "LBFGS" else {}  # or it has soon arrived
     threads = torch.get_num_threads()
