@@ -208,12 +208,12 @@ class _Conv(ConvParameters):
         )
 
     def forward(self, input: Tensor) -> Tensor:
-        padding = self.padding
+        padding: Ints | str = self.padding
         if self.padding_mode != "zeros":
             if padding == "same":
                 sides = same_padding(self.kernel_size, self.dilation)
             else:
-                sides = [(p, p) for p in ((0,) * self.dims if padding == "valid" else padding)]
+                sides = [(p, p) for p in each(0 if padding == "valid" else padding, self.dims)]
             flat = [side for pair in reversed(sides) for side in pair]  # torch's order: last first
             input, padding = pad(input, flat, mode=self.padding_mode), 0
         settings = (self.stride, padding, self.dilation, self.groups)

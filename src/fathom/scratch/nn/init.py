@@ -165,7 +165,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
         raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
     if tensor.shape[0] % groups:
         raise ValueError("dim 0 must be divisible by groups")
-    middle = (..., *(size // 2 for size in tensor.shape[2:]))
+    middle: tuple[Any, ...] = (..., *(size // 2 for size in tensor.shape[2:]))
     for group in tensor.zero_().chunk(groups):
         group[middle].diagonal().fill_(1)
     return tensor

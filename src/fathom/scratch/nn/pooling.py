@@ -107,7 +107,7 @@ def largest(
         for place in range(kernel[dim]):
             first = place * dilation[dim]
             stop = first + (counts[dim] - 1) * stride[dim] + 1
-            cells = (..., slice(first, stop, stride[dim]), *later)
+            cells: tuple[Any, ...] = (..., slice(first, stop, stride[dim]), *later)
             candidates.append((best[cells], at[cells]))
         best, at = candidates[0]
         for candidate in candidates[1:]:

@@ -1,0 +1,274 @@
+"""Pooling to a given output size: adaptive windows, and random ones (fractional).
+
+Source   He et al. 2014, arXiv:1406.4729 (adaptive); Graham 2014, arXiv:1412.6071 (fractional);
+         book 7.3.
+Differs  Nothing: the same draws in the same order as torch.
+Shapes   (N, C, *sizes) or (C, *sizes) to the same with *output_size; n is 1, 2 or 3 dimensions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+
+from fathom.scratch.nn.sizes import Ints, check_rank, each
+
+OptionalInts = int | None | Sequence[int | None]  # None: as large as the input
+
+
+def spread(size: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """`count` windows that cover `size` cells evenly, overlapping where it does not divide.
+
+    Returns the positions in each window (count, width), and which of them are there only because
+    another window is longer: they repeat the window's last cell.
+    """
+    number = torch.arange(count, device=device)
+    start = number * size // count
+    stop = ((number + 1) * size + count - 1) // count
+    positions = start[:, None] + torch.arange(int((stop - start).max()), device=device)
+    return positions.minimum(stop[:, None] - 1), positions >= stop[:, None]
+
+
+def wanted_sizes(name: str, input: Tensor, n: int, output_size: OptionalInts) -> list[int]:
+    """The output sizes, with the input's in place of None."""
+    check_rank(name, input, n)
+    sizes = zip(each(output_size, n), input.shape[-n:], strict=True)
+    wanted = [size if want is None else want for want, size in sizes]
+    if min(wanted) <= 0:
+        raise RuntimeError(f"{name}: elements of output_size must be positive, got {wanted}")
+    return wanted
+
+
+def adaptive_avg_pool(n: int, input: Tensor, output_size: OptionalInts) -> Tensor:
+    """The mean of each window: one dimension after another."""
+    wanted = wanted_sizes(f"adaptive_avg_pool{n}d", input, n, output_size)
+    for dim, count in zip(range(-n, 0), wanted, strict=True):
+        size, line = input.shape[dim], input.transpose(dim, -1)
+        if size % count == 0:  # windows side by side: nothing to look up
+            mean = line.unflatten(-1, (count, size // count)).mean(-1)
+        else:
+            positions, repeated = spread(size, count, input.device)
+            cells = line.index_select(-1, positions.flatten()).unflatten(-1, positions.shape)
+            mean = torch.where(repeated, 0, cells).sum(-1) / (~repeated).sum(-1)
+        input = mean.transpose(dim, -1)
+    return input.contiguous()
+
+
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = (
+    partial(adaptive_avg_pool, n) for n in (1, 2, 3)
+)
+
+
+def largest_of(input: Tensor, positions: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """The largest cell of each window and its number, (…, *counts).
+
+    `positions` has, for each dimension, the cells along it (…, count, width) of every window.
+    """
+    n = len(positions)
+    numbers: Tensor = torch.zeros((), dtype=torch.int64, device=input.device)
+    for axis, (size, along) in enumerate(zip(input.shape[-n:], positions, strict=True)):
+        # Windows are numbered by the first n dimensions of `numbers`, cells in them by the last n.
+        beside = [1] * (2 * n)
+        beside[axis], beside[n + axis] = along.shape[-2:]
+        numbers = numbers * size + along.reshape(*along.shape[:-2], *beside)
+    counts = numbers.shape[-2 * n : -n]
+    numbers = numbers.flatten(-n).flatten(-n - 1, -2)  # (…, windows, cells)
+    numbers = numbers.expand(*input.shape[:-n], *numbers.shape[-2:])
+    planes = input.flatten(-n)
+    cells = planes.detach().gather(-1, numbers.flatten(-2)).view(numbers.shape)
+    at = numbers.gather(-1, cells.max(-1, keepdim=True).indices).squeeze(-1)
+    output = planes.gather(-1, at)
+    return output.unflatten(-1, counts), at.unflatten(-1, counts)
+
+
+def adaptive_max_pool(
+    n: int, input: Tensor, output_size: OptionalInts, return_indices: bool = False
+) -> Any:
+    """The largest cell of each window, and if wanted, its number in its plane."""
+    wanted = wanted_sizes(f"adaptive_max_pool{n}d", input, n, output_size)
+    sizes = zip(input.shape[-n:], wanted, strict=True)
+    positions = [spread(size, count, input.device)[0] for size, count in sizes]
+    output, at = largest_of(input, positions)  # that a cell is repeated changes no maximum
+    return (output, at) if return_indices else output
+
+
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = (
+    partial(adaptive_max_pool, n) for n in (1, 2, 3)
+)
+
+
+def random_starts(samples: Tensor, size: int, width: int, count: int) -> Tensor:
+    """Where `count` windows of `width` begin: evenly but for rounding, shifted by `samples`.
+
+    `samples` (N, C) in [0, 1) make (N, C, count). The last window ends where the input does.
+    """
+    last = size - width
+    if count == 1:
+        return torch.full((*samples.shape, 1), last, device=samples.device)
+    step = last / (count - 1)
+    number = torch.arange(count - 1, device=samples.device)
+    shifted = ((number + samples[..., None]) * step).long() - (samples[..., None] * step).long()
+    return torch.cat((shifted, shifted.new_full((*samples.shape, 1), last)), -1)
+
+
+def fractional_max_pool(
+    n: int,
+    input: Tensor,
+    kernel_size: Ints,
+    output_size: Ints | None = None,
+    output_ratio: float | Sequence[float] | None = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """The largest cell of windows whose places are drawn anew for each plane and call."""
+    name = f"fractional_max_pool{n}d"
+    check_rank(name, input, n)
+    kernel, sizes = each(kernel_size, n), input.shape[-n:]
+    if output_size is not None:
+        counts = each(output_size, n)
+    elif output_ratio is not None:
+        ratios = each(output_ratio, n)
+        counts = tuple(int(size * ratio) for size, ratio in zip(sizes, ratios, strict=True))
+    else:
+        raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
+    if any(c + k - 1 > size for c, k, size in zip(counts, kernel, sizes, strict=True)):
+        raise RuntimeError(
+            f"{name}: pool size {kernel} and output size {counts} are too large relative to the "
+            f"input {list(input.shape)}"
+        )
+    batch = input if input.dim() == n + 2 else input[None]
+    samples = _random_samples
+    if samples is None:
+        samples = torch.rand(*batch.shape[:2], n, dtype=input.dtype, device=input.device)
+    samples = samples[: len(batch)]  # torch, too, takes more than there are examples
+    if samples.shape != (*batch.shape[:2], n):
+        raise RuntimeError(
+            f"{name}: expected _random_samples of sizes {[*batch.shape[:2], n]}, "
+            f"got {list(samples.shape)}"
+        )
+    positions = []
+    for axis, (size, width, count) in enumerate(zip(sizes, kernel, counts, strict=True)):
+        # In two dimensions torch draws the width first, in three the depth.
+        sample = samples[..., n - 1 - axis if n == 2 else axis]
+        start = random_starts(sample, size, width, count)
+        positions.append(start[..., None] + torch.arange(width, device=input.device))
+    output, at = largest_of(batch, positions)
+    if input.dim() == n + 1:
+        output, at = output[0], at[0]
+    return (output, at) if return_indices else output
+
+
+fractional_max_pool2d, fractional_max_pool3d = (partial(fractional_max_pool, n) for n in (2, 3))
+
+
+class _AdaptiveAvgPool(Module):
+    dims: int
+
+    def __init__(self, output_size: OptionalInts) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        return adaptive_avg_pool(self.dims, input, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+    """(N, C, L) to (N, C, output_size)."""
+
+    dims = 1
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+    """(N, C, H, W) to (N, C, *output_size): of size 1, the mean of each channel (book 7.3)."""
+
+    dims = 2
+
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+    """(N, C, D, H, W) to (N, C, *output_size)."""
+
+    dims = 3
+
+
+class _AdaptiveMaxPool(Module):
+    dims: int
+
+    def __init__(self, output_size: OptionalInts, return_indices: bool = False) -> None:
+        super().__init__()
+        self.output_size, self.return_indices = output_size, return_indices
+
+    def forward(self, input: Tensor) -> Any:
+        return adaptive_max_pool(self.dims, input, self.output_size, self.return_indices)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
+class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+    """(N, C, L) to (N, C, output_size)."""
+
+    dims = 1
+
+
+class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+    """(N, C, H, W) to (N, C, *output_size)."""
+
+    dims = 2
+
+
+class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+    """(N, C, D, H, W) to (N, C, *output_size)."""
+
+    dims = 3
+
+
+class _FractionalMaxPool(Module):
+    dims: int
+
+    def __init__(
+        self,
+        kernel_size: Ints,
+        output_size: Ints | None = None,
+        output_ratio: float | Sequence[float] | None = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.kernel_size, self.return_indices = each(kernel_size, self.dims), return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = None if output_size is None else each(output_size, self.dims)
+        self.output_ratio = None if output_ratio is None else each(output_ratio, self.dims)
+        if min(self.kernel_size) <= 0:
+            raise ValueError(f"kernel_size must be greater than 0, but got {kernel_size}")
+        if (output_size is None) == (output_ratio is None):
+            raise ValueError(
+                f"{type(self).__name__} requires exactly one of an output size and a pooling "
+                f"ratio, got output_size={output_size} and output_ratio={output_ratio}"
+            )
+        if self.output_ratio is not None and not all(0 < r < 1 for r in self.output_ratio):
+            raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
+
+    def forward(self, input: Tensor) -> Any:
+        wanted = (self.output_size, self.output_ratio, self.return_indices)
+        samples = self.get_buffer("_random_samples") if self._random_samples is not None else None
+        return fractional_max_pool(self.dims, input, self.kernel_size, *wanted, samples)
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """(N, C, H, W) to (N, C, *output_size)."""
+
+    dims = 2
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """(N, C, D, H, W) to (N, C, *output_size)."""
+
+    dims = 3
