@@ -1,0 +1,313 @@
+"""Batch and instance normalisation: each channel, over the batch or in each picture.
+
+Source   Batch Ioffe & Szegedy 2015, arXiv:1502.03167; instance Ulyanov et al. 2016,
+         arXiv:1607.08022; book 8.5.
+Differs  The book keeps the biased variance of each batch in its running average; torch, the
+         unbiased one. The book looks at the autograd switch to tell training from use; torch, at
+         `training`. We follow torch in both.
+Shapes   N batch, C channels, * any sizes: `input` (N, C, *); for InstanceNorm also (C, *).
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from fathom.scratch.nn.normalisation import Affine, standardise
+
+
+def _along(vector: Tensor | None, input: Tensor) -> Tensor | None:
+    """One number for each channel, shaped to meet `input` (N, C, *)."""
+    return None if vector is None else vector.view(-1, *[1] * (input.dim() - 2))
+
+
+def _check_channels(name: str, input: Tensor, *vectors: Tensor | None) -> None:
+    if input.dim() < 2:
+        raise ValueError(f"{name}: expected (N, C, *), got input of shape {tuple(input.shape)}")
+    for vector in vectors:
+        if vector is not None and vector.numel() != input.shape[1]:
+            raise RuntimeError(
+                f"{name}: made for {vector.numel()} channels, the input of shape "
+                f"{tuple(input.shape)} has {input.shape[1]}"
+            )
+
+
+def _follow(running: Tensor | None, value: Tensor, momentum: float) -> None:
+    """Move a running average towards the value of this batch."""
+    if running is not None:
+        running.mul_(1 - momentum).add_(value.to(running.dtype), alpha=momentum)
+
+
+def _with_given_statistics(
+    input: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+) -> Tensor:
+    """w (x - mean) / sqrt(variance + eps) + b with constants learned earlier."""
+    scale = (variance + eps).rsqrt()
+    scale = scale if weight is None else scale * weight
+    centred = input - mean.view(-1, *[1] * (input.dim() - 2))
+    output = centred * scale.view(-1, *[1] * (input.dim() - 2))
+    shift = _along(bias, input)
+    return (output if shift is None else output + shift).to(input.dtype)
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Standardise each channel over batch and space, by this batch or by the running averages.
+
+    While training, the running averages are moved by `momentum` towards the batch. Raises
+    ValueError where a channel has a single number, whose variance says nothing.
+    """
+    _check_channels("batch_norm", input, weight, bias, running_mean, running_var)
+    if eps < 0 or (training and eps == 0):
+        raise ValueError(f"batch_norm eps must be positive, but got {eps}")
+    if not training:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("batch_norm: expected running_mean and running_var to be defined")
+        return _with_given_statistics(input, running_mean, running_var, weight, bias, eps)
+    count = input.shape[0] * input.shape[2:].numel()
+    if count == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size "
+            f"{list(input.shape)}"
+        )
+    dims = (0, *range(2, input.dim()))
+    output, mean, variance = standardise(
+        input, _along(weight, input), _along(bias, input), dims, eps
+    )
+    if count == 0:
+        return output
+    _follow(running_mean, mean.flatten(), momentum)
+    _follow(running_var, variance.flatten() * (count / (count - 1)), momentum)
+    return output
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Standardise each channel of each example over space, or by the running averages."""
+    _check_channels("instance_norm", input, weight, bias, running_mean, running_var)
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("instance_norm: expected running_mean and running_var")
+        return _with_given_statistics(input, running_mean, running_var, weight, bias, eps)
+    count = input.shape[2:].numel()
+    if count == 1:
+        raise ValueError(
+            f"Expected more than 1 spatial element when training, got input size "
+            f"{list(input.shape)}"
+        )
+    dims = tuple(range(2, input.dim()))
+    output, mean, variance = standardise(
+        input, _along(weight, input), _along(bias, input), dims, eps
+    )
+    _follow(running_mean, mean.flatten(1).mean(0), momentum)
+    _follow(running_var, variance.flatten(1).mean(0) * (count / (count - 1)), momentum)
+    return output
+
+
+def _count_batches_of_old(module: Any, state: dict, prefix: str, metadata: dict, *_: Any) -> None:
+    """Weights saved before torch 0.4.1 have no count of batches: keep the module's own."""
+    if metadata.get("version", 1) < 2 and module.num_batches_tracked is not None:
+        state.setdefault(prefix + "num_batches_tracked", module.num_batches_tracked)
+
+
+class _Normalise(Affine):
+    """A scale and a shift for each channel, and the running averages of means and variances."""
+
+    _version = 2
+    ranks: ClassVar[tuple[int, ...]]
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float,
+        momentum: float | None,
+        affine: bool,
+        track_running_stats: bool,
+        device: Any,
+        dtype: Any,
+        bias: bool,
+    ) -> None:
+        super().__init__((num_features,), affine, affine and bias, device, dtype)
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        track, on = track_running_stats, {"device": device, "dtype": dtype}
+        self.register_buffer("running_mean", torch.zeros(num_features, **on) if track else None)
+        self.register_buffer("running_var", torch.ones(num_features, **on) if track else None)
+        count = torch.tensor(0, dtype=torch.long, device=device) if track else None
+        self.register_buffer("num_batches_tracked", count)
+        self.register_load_state_dict_pre_hook(_count_batches_of_old)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Mean 0, variance 1, no batch seen."""
+        if self.running_mean is not None:
+            self.running_mean.zero_()
+        if self.running_var is not None:
+            self.running_var.fill_(1)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.zero_()
+
+    def reset_parameters(self) -> None:
+        """Scale by 1, shift by 0, forget the averages."""
+        self.reset_running_stats()
+        self.reset_affine()
+
+    def check_rank(self, input: Tensor) -> None:
+        """Raises ValueError where the input has not one of the layer's numbers of dimensions."""
+        if input.dim() not in self.ranks:
+            expected = " or ".join(f"{rank}D" for rank in self.ranks)
+            raise ValueError(
+                f"{type(self).__name__}: expected {expected} input (got {input.dim()}D input of "
+                f"shape {tuple(input.shape)})"
+            )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(_Normalise):
+    """Batch normalisation; the subclasses say how many dimensions the input has."""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        self.check_rank(input)
+        momentum = self.momentum or 0.0
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if self.momentum is None:  # the plain average of all batches so far
+                momentum = 1 / float(self.num_batches_tracked)
+        by_batch = self.training or self.running_mean is None
+        running = not self.training or self.track_running_stats
+        return batch_norm(
+            input,
+            self.running_mean if running else None,
+            self.running_var if running else None,
+            self.weight,
+            self.bias,
+            by_batch,
+            momentum,
+            self.eps,
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    """Batch normalisation of (N, C) or (N, C, L)."""
+
+    ranks = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """Batch normalisation of (N, C, H, W)."""
+
+    ranks = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch normalisation of (N, C, D, H, W)."""
+
+    ranks = (5,)
+
+
+class _InstanceNorm(_Normalise):
+    """Instance normalisation; the lower of its two ranks is that of one example alone."""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        self.check_rank(input)
+        alone = input.dim() == self.ranks[0]
+        channels = input.shape[0 if alone else 1]
+        if channels != self.num_features:
+            said = f"expected {self.num_features} channels, got input of {tuple(input.shape)}"
+            if self.affine:
+                raise ValueError(f"{type(self).__name__}: {said}")
+            warnings.warn(f"{said}: num_features is not used where affine=False", stacklevel=2)
+        output = instance_norm(
+            input.unsqueeze(0) if alone else input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            self.momentum or 0.0,
+            self.eps,
+        )
+        return output.squeeze(0) if alone else output
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Instance normalisation of (N, C, L) or (C, L)."""
+
+    ranks = (2, 3)
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Instance normalisation of (N, C, H, W) or (C, H, W)."""
+
+    ranks = (3, 4)
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Instance normalisation of (N, C, D, H, W) or (C, D, H, W)."""
+
+    ranks = (4, 5)

@@ -1,0 +1,381 @@
+"""Losses for classes: cross-entropy and its binary form.
+
+Source   Book 4.1; label smoothing Szegedy et al. 2015, arXiv:1512.00567.
+Differs  Labels out of range say which and where; the mean of an empty batch, or of one whose labels
+         are all ignored, is an error (torch: NaN). Probabilities of exactly 0 and 1 have the slope
+         of a logarithm cut off at 1e-12 in `BCELoss`, where torch's slope may be 0.
+Shapes   N batch, C classes, * any sizes: `input` (N, C, *) or (C,); labels (N, *) or ().
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fathom.scratch.nn.activation_smooth import logsigmoid
+from fathom.scratch.nn.elementwise import elementwise
+from fathom.scratch.nn.linear import Linear, linear
+from fathom.scratch.nn.loss_base import WeightedLoss, reduce_loss, reduction_of, same_shape
+from fathom.scratch.nn.softmax import log_softmax
+
+
+def _check_labels(
+    name: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
+) -> None:
+    """Labels must be (N, *) whole numbers from 0 to C - 1, or `ignore_index`."""
+    dim = min(input.dim() - 1, 1)
+    classes = input.shape[dim] if input.dim() else 0
+    expected = input.shape[:dim] + input.shape[dim + 1 :]
+    if input.dim() == 0 or target.shape != expected:
+        raise ValueError(
+            f"{name}: for an input of shape {tuple(input.shape)} the labels must have shape "
+            f"{tuple(expected)}, got {tuple(target.shape)}"
+        )
+    if target.dtype not in (torch.int64, torch.uint8):
+        raise RuntimeError(f"{name}: expected labels of type int64 (Long), got {target.dtype}")
+    if weight is not None and weight.shape != (classes,):
+        raise RuntimeError(
+            f"{name}: weight tensor should be defined either for all {classes} classes or no "
+            f"classes but got weight tensor of shape {tuple(weight.shape)}"
+        )
+    if target.device.type != "cpu":
+        return  # reading the labels would make the processor wait; the device checks them itself
+    wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
+    if wrong.any():
+        where = [int(i) for i in wrong.nonzero()[0]]
+        raise IndexError(
+            f"{name}: target {int(target[wrong][0])} at position {where} is out of bounds: the "
+            f"input has {classes} classes, 0 to {classes - 1}"
+        )
+
+
+def _from_labels(
+    name: str,
+    log_probs: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+    smoothing: float,
+) -> Tensor:
+    """-w log p of each label, mixed with the same for all classes where labels are smoothed."""
+    dim = min(log_probs.dim() - 1, 1)
+    ignored = target == ignore_index
+    index = target.masked_fill(ignored, 0).long()
+    weights = log_probs.new_ones(()) if weight is None else weight[index]
+    picked = log_probs.gather(dim, index.unsqueeze(dim)).squeeze(dim)
+    losses = -picked * weights
+    if smoothing > 0:
+        others = log_probs if weight is None else log_probs * _along(weight, log_probs)
+        share = smoothing / log_probs.shape[dim]
+        losses = (1 - smoothing) * losses - share * others.sum(dim)
+    losses = losses.masked_fill(ignored, 0)  # not a product with 0: the loss may be infinite
+    if reduction != "mean":
+        return reduce_loss(name, losses, reduction)
+    if target.device.type == "cpu" and ignored.all():
+        raise ValueError(
+            f"{name}: no mean over labels of shape {tuple(target.shape)}: "
+            + (f"all are ignored ({ignore_index})" if target.numel() else "the batch is empty")
+        )
+    return losses.sum() / weights.expand_as(losses).masked_fill(ignored, 0).sum()
+
+
+def _along(weight: Tensor, input: Tensor) -> Tensor:
+    """One number for each class, shaped to be multiplied with `input` (N, C, *) or (C,)."""
+    return weight.reshape(-1, *[1] * (input.dim() - 2))
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-w log p of the label, from log-probabilities; the mean divides by the sum of the weights."""
+    reduction = reduction_of(size_average, reduce, reduction)
+    _check_labels("nll_loss", input, target, weight, ignore_index)
+    return _from_labels("nll_loss", input, target, weight, ignore_index, reduction, 0.0)
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """-sum p log q, with q the softmax of `input`. `target` holds labels, or probabilities p.
+
+    Smoothing mixes p with the uniform distribution. Raises IndexError for a label out of range.
+    """
+    reduction = reduction_of(size_average, reduce, reduction)
+    if not 0 <= label_smoothing <= 1:
+        raise RuntimeError(
+            f"cross_entropy: label_smoothing must be between 0.0 and 1.0, got {label_smoothing}"
+        )
+    if target.shape != input.shape:
+        _check_labels("cross_entropy", input, target, weight, ignore_index)
+    dim = min(input.dim() - 1, 1)
+    log_probs = log_softmax(input, dim)
+    if target.shape != input.shape:
+        return _from_labels(
+            "cross_entropy", log_probs, target, weight, ignore_index, reduction, label_smoothing
+        )
+    if not target.is_floating_point():
+        raise RuntimeError(
+            "cross_entropy: expected floating point type for target with class probabilities, "
+            f"got {target.dtype}"
+        )
+    target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
+    if weight is not None:
+        target = target * _along(weight, input)
+    losses = -(log_probs * target).sum(dim)
+    return reduce_loss("cross_entropy", losses, reduction)
+
+
+# The logarithms are cut off at -100, so that a certain but wrong prediction has a finite loss.
+@elementwise(saves="input", slope=lambda p: p.clamp(min=1e-12).reciprocal())
+def _log_of(p: Tensor) -> Tensor:
+    return p.log().clamp_(min=-100)
+
+
+@elementwise(saves="input", slope=lambda p: (p - 1).clamp(max=-1e-12).reciprocal())
+def _log_of_rest(p: Tensor) -> Tensor:
+    return p.neg().log1p_().clamp_(min=-100)
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-(t log p + (1 - t) log(1 - p)) for a probability p = `input` and a target t."""
+    same_shape("binary_cross_entropy", input, target)
+    if ((input < 0) | (input > 1)).any():
+        raise RuntimeError(
+            "binary_cross_entropy: all elements of input should be between 0 and 1, found "
+            f"{input.min().item():g} to {input.max().item():g}"
+        )
+    losses = (target - 1) * _log_of_rest(input) - target * _log_of(input)
+    losses = losses if weight is None else losses * weight
+    reduction = reduction_of(size_average, reduce, reduction)
+    return reduce_loss("binary_cross_entropy", losses, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """The same for p = sigmoid(x); `pos_weight` multiplies the loss of the positive answers.
+
+    -t log p - (1 - t) log(1 - p) = (1 - t) x - log p, and `logsigmoid` never sees log 0.
+    """
+    same_shape("binary_cross_entropy_with_logits", input, target)
+    log_p = logsigmoid(input)
+    if pos_weight is not None:
+        log_p = log_p * ((pos_weight - 1) * target + 1)
+    losses = (1 - target) * input - log_p
+    losses = losses if weight is None else losses * weight
+    reduction = reduction_of(size_average, reduce, reduction)
+    return reduce_loss("binary_cross_entropy_with_logits", losses, reduction)
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """The cross-entropy of a linear layer's outputs.
+
+    `input` is (N, I) or (I,), `linear_weight` (C, *, I), `linear_bias` (C, *), `target` as for
+    `cross_entropy` of the logits (N, C, *). `options` choose among torch's ways to spare memory;
+    they change no result, and are not used here.
+    """
+    inputs = linear_weight.shape[-1]
+    if input.dim() not in (1, 2) or linear_weight.dim() < 2 or input.shape[-1] != inputs:
+        raise RuntimeError(
+            "linear_cross_entropy: expected input (N, I) or (I,) and linear_weight (C, *, I), got "
+            f"{tuple(input.shape)} and {tuple(linear_weight.shape)}"
+        )
+    if linear_bias is not None and linear_bias.shape != linear_weight.shape[:-1]:
+        raise RuntimeError(
+            "linear_cross_entropy: expected linear_bias shape "
+            f"{tuple(linear_weight.shape[:-1])}, got {tuple(linear_bias.shape)}"
+        )
+    if linear_weight.dim() > 2 and input.dim() == 1:
+        raise RuntimeError(
+            f"linear_cross_entropy: linear_weight {tuple(linear_weight.shape)} needs a batch, "
+            f"(N, {inputs}), got {tuple(input.shape)}"
+        )
+    bias = None if linear_bias is None else linear_bias.flatten()
+    logits = linear(input, linear_weight.flatten(0, -2), bias)
+    logits = logits.reshape(*input.shape[:-1], *linear_weight.shape[:-1])
+    if target.shape == logits.shape and ignore_index is not None:
+        raise RuntimeError(
+            "linear_cross_entropy: ignore_index cannot be specified when target contains "
+            "probabilities"
+        )
+    ignore = -100 if ignore_index is None else ignore_index
+    return cross_entropy(
+        logits,
+        target,
+        weight,
+        ignore_index=ignore,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
+
+
+class NLLLoss(WeightedLoss):
+    """-w log p of the label, from log-probabilities."""
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        size_average: bool | None = None,
+        ignore_index: int = -100,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(weight, size_average, reduce, reduction)
+        self.ignore_index = ignore_index
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return nll_loss(
+            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction
+        )
+
+
+class CrossEntropyLoss(WeightedLoss):
+    """-sum p log softmax(x), for labels or probabilities p."""
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        size_average: bool | None = None,
+        ignore_index: int = -100,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        super().__init__(weight, size_average, reduce, reduction)
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return cross_entropy(
+            input,
+            target,
+            self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )
+
+
+class LinearCrossEntropyLoss(WeightedLoss):
+    """A linear layer and the cross-entropy of its outputs; `out_features` adds sizes after C."""
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: Any = None,
+    ) -> None:
+        if weight is not None and weight.shape != (num_classes,):
+            raise RuntimeError(
+                f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}"
+            )
+        if not 0 <= label_smoothing <= 1:
+            raise RuntimeError(
+                f"expected label_smoothing to be in range [0, 1], got {label_smoothing}"
+            )
+        super().__init__(weight, reduction=reduction)
+        self.num_classes, self.out_features = num_classes, out_features
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+        outputs = math.prod(out_features, start=num_classes)
+        self.linear = Linear(in_features, outputs, bias=bias, device=device, dtype=dtype)
+        self.options = options
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        sizes, bias = (self.num_classes, *self.out_features), self.linear.bias
+        return linear_cross_entropy(
+            input,
+            self.linear.weight.reshape(*sizes, self.linear.in_features),
+            target,
+            linear_bias=None if bias is None else bias.reshape(sizes),
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            options=self.options,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, "
+            f"out_features={self.out_features}, bias={self.linear.bias is not None}, "
+            f"reduction={self.reduction}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, options={self.options}"
+        )
+
+
+class BCELoss(WeightedLoss):
+    """-(t log p + (1 - t) log(1 - p)), from probabilities."""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
+
+
+class BCEWithLogitsLoss(WeightedLoss):
+    """The same, from logits."""
+
+    pos_weight: Tensor | None
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        size_average: bool | None = None,
+        reduce: bool | None = None,
+        reduction: str = "mean",
+        pos_weight: Tensor | None = None,
+    ) -> None:
+        super().__init__(weight, size_average, reduce, reduction)
+        self.register_buffer("pos_weight", pos_weight)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return binary_cross_entropy_with_logits(
+            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
+        )

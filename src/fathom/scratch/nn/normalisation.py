@@ -1,0 +1,327 @@
+"""Normalisation of each example on its own: layer, group, root mean square, local response.
+
+Source   Layer Ba et al. 2016, arXiv:1607.06450; group Wu & He 2018, arXiv:1803.08494; RMS Zhang &
+         Sennrich 2019, arXiv:1910.07467; local response Krizhevsky et al. 2012; book 11.7.
+Differs  An empty batch passes; sizes that do not fit are named.
+Shapes   N batch, C channels, * any sizes.
+
+Layer, group, instance and batch normalisation are one function, `standardise`. They differ in
+which numbers share a mean: all of one example; a group of its channels; one channel; one channel
+of all examples. The last two are in `batchnorm.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def _centre_and_scale(
+    x: Tensor, dims: tuple[int, ...], eps: float
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """(x - mean) / sqrt(variance + eps) over `dims`; the mean, the variance, 1 / sqrt."""
+    mean = x.mean(dims, keepdim=True)
+    centred = x - mean
+    count = x.numel() // max(mean.numel(), 1)
+    variance = torch.linalg.vector_norm(centred, dim=dims, keepdim=True).square() / count
+    scale = (variance + eps).rsqrt()
+    # In place, to spare memory, unless autograd is watching and needs `centred` as it is.
+    y = centred * scale if torch.is_grad_enabled() else centred.mul_(scale)
+    return y, mean, variance, scale
+
+
+class _Standardise(torch.autograd.Function):
+    """z = w y + b with y = (x - mean(x)) s and s = 1 / sqrt(variance(x) + eps).
+
+    With h = g w, the gradient of x is s (h - mean(h) - y mean(h y)): what remains of h after its
+    parts along the ones and along y are taken out, since moving x along either leaves y as it is.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, w: Tensor | None, b: Tensor | None, dims: tuple[int, ...], eps: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        y, mean, variance, scale = _centre_and_scale(x, dims, eps)
+        ctx.save_for_backward(x, w, b, y, scale)
+        ctx.dims, ctx.eps = dims, eps
+        ctx.mark_non_differentiable(mean, variance)
+        z = y.clone() if w is None else y * w
+        return z if b is None else z.add_(b), mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        x, w, b, y, scale = ctx.saved_tensors
+        g = grads[0]
+        if torch.is_grad_enabled():  # for a second derivative y and s must know that they are of x
+            y, _, _, scale = _centre_and_scale(x, ctx.dims, ctx.eps)
+        gy = g * y
+        grad_w = None if w is None else gy.sum_to_size(w.shape)
+        grad_b = None if b is None else g.sum_to_size(b.shape)
+        if w is not None:
+            g, gy = g * w, gy.mul_(w)
+        grad_x = (g - g.mean(ctx.dims, keepdim=True)).addcmul_(
+            y, gy.mean(ctx.dims, keepdim=True), value=-1
+        )
+        return grad_x.mul_(scale), grad_w, grad_b, None, None
+
+
+def standardise(
+    x: Tensor, w: Tensor | None, b: Tensor | None, dims: tuple[int, ...], eps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """w (x - mean) / sqrt(variance + eps) + b, with mean and (biased) variance over `dims`.
+
+    Returns the mean and the variance too, with size 1 in `dims`. Half precision is computed in
+    single: its sums would lose what they add.
+    """
+    if x.dtype not in (torch.float16, torch.bfloat16):
+        return _Standardise.apply(x, w, b, dims, eps)
+    w, b = w if w is None else w.float(), b if b is None else b.float()
+    z, mean, variance = _Standardise.apply(x.float(), w, b, dims, eps)
+    return z.to(x.dtype), mean, variance
+
+
+def _check_tail(name: str, input: Tensor, shape: Sequence[int], *weights: Tensor | None) -> None:
+    """The input must end in `shape`, and the weights must have it."""
+    if not shape or tuple(input.shape[-len(shape) :]) != tuple(shape):
+        raise RuntimeError(
+            f"{name}: given normalized_shape={list(shape)}, expected input with shape "
+            f"[*, {', '.join(map(str, shape))}], but got input of size {list(input.shape)}"
+        )
+    for weight in weights:
+        if weight is not None and tuple(weight.shape) != tuple(shape):
+            raise RuntimeError(
+                f"{name}: expected weight and bias of shape {list(shape)}, got {list(weight.shape)}"
+            )
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Standardise over the last dimensions, `normalized_shape`: each token of each sequence."""
+    _check_tail("layer_norm", input, normalized_shape, weight, bias)
+    dims = tuple(range(-len(normalized_shape), 0))
+    return standardise(input, weight, bias, dims, eps)[0]
+
+
+def rms_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    eps: float | None = None,
+) -> Tensor:
+    """x / sqrt(mean(x^2) + eps) w over the last dimensions: no mean is subtracted, no bias added.
+
+    Without `eps`, the smallest number that 1 can be told apart from is used.
+    """
+    _check_tail("rms_norm", input, normalized_shape, weight)
+    wide = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
+    eps = torch.finfo(wide.dtype).eps if eps is None else eps
+    dims = tuple(range(-len(normalized_shape), 0))
+    output = wide * (wide.square().mean(dims, keepdim=True) + eps).rsqrt()
+    output = output if weight is None else output * weight
+    return output.to(input.dtype)
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Standardise each of `num_groups` groups of channels of each example of (N, C, *)."""
+    if input.dim() < 2:
+        raise RuntimeError(
+            f"group_norm: expected at least 2 dimensions for input, got shape {tuple(input.shape)}"
+        )
+    channels, examples = input.shape[1], max(input.shape[0], 1)
+    if channels % num_groups:
+        raise RuntimeError(
+            f"group_norm: expected number of channels in input to be divisible by num_groups, but "
+            f"got input of shape {list(input.shape)} and num_groups={num_groups}"
+        )
+    for parameter in (weight, bias):
+        if parameter is not None and parameter.shape != (channels,):
+            raise RuntimeError(
+                f"group_norm: expected weight and bias of shape [{channels}], for an input of "
+                f"shape {list(input.shape)}, got {list(parameter.shape)}"
+            )
+    if input.numel() == examples * num_groups and input.shape[0] == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size "
+            f"{list(input.shape)}"
+        )
+    group = (num_groups, channels // num_groups)
+    x_NGCL = input.reshape(input.shape[0], *group, input.shape[2:].numel())
+    w = None if weight is None else weight.view(*group, 1)
+    b = None if bias is None else bias.view(*group, 1)
+    return standardise(x_NGCL, w, b, (2, 3), eps)[0].view(input.shape)
+
+
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """x / (k + alpha mean(x^2))^beta, the mean over `size` neighbouring channels of (N, C, *).
+
+    Beyond the first and last channel there are zeros, which count.
+    """
+    if input.dim() < 3:
+        raise ValueError(
+            f"local_response_norm: expected 3D or higher dimensionality input, got shape "
+            f"{tuple(input.shape)}"
+        )
+    if input.numel() == 0:
+        return input
+    before, after = size // 2, (size - 1) // 2
+    zeros = input.new_zeros(input.shape[0], 1, *input.shape[2:])
+    padded = torch.cat([zeros.expand(-1, before, *zeros.shape[2:]), input.square(),
+                        zeros.expand(-1, after, *zeros.shape[2:])], 1)  # fmt: skip
+    mean = padded.unfold(1, size, 1).mean(-1)
+    return input / (mean * alpha + k).pow(beta)
+
+
+class Affine(nn.Module):
+    """What the normalising layers learn: a scale (`weight`) and a shift (`bias`), or neither."""
+
+    weight: Tensor | None
+    bias: Tensor | None
+
+    def __init__(
+        self, shape: tuple[int, ...], weight: bool, bias: bool, device: Any, dtype: Any
+    ) -> None:
+        super().__init__()
+        for name, learned in {"weight": weight, "bias": bias}.items():
+            empty = torch.empty(shape, device=device, dtype=dtype) if learned else None
+            self.register_parameter(name, None if empty is None else nn.Parameter(empty))
+
+    def reset_affine(self) -> None:
+        """Scale by 1, shift by 0."""
+        with torch.no_grad():
+            if self.weight is not None:
+                self.weight.fill_(1)
+            if self.bias is not None:
+                self.bias.fill_(0)
+
+
+def _as_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
+    return (shape,) if isinstance(shape, int) else tuple(shape)
+
+
+class LayerNorm(Affine):
+    """Standardise the last dimensions of each example, then scale and shift."""
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        shape, learned = _as_shape(normalized_shape), elementwise_affine
+        super().__init__(shape, learned, learned and bias, device, dtype)
+        self.normalized_shape = shape
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Scale by 1, shift by 0."""
+        self.reset_affine()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+        )
+
+
+class RMSNorm(Affine):
+    """Divide by the root mean square of the last dimensions, then scale."""
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        shape = _as_shape(normalized_shape)
+        super().__init__(shape, elementwise_affine, False, device, dtype)
+        self.normalized_shape = shape
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Scale by 1."""
+        self.reset_affine()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )
+
+
+class GroupNorm(Affine):
+    """Standardise groups of channels of each example, then scale and shift each channel."""
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__((num_channels,), affine, affine and bias, device, dtype)
+        if num_channels % num_groups:
+            raise ValueError(
+                f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})"
+            )
+        self.num_groups, self.num_channels = num_groups, num_channels
+        self.eps, self.affine = eps, affine
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Scale by 1, shift by 0."""
+        self.reset_affine()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class LocalResponseNorm(nn.Module):
+    """Divide each number by the strength of its neighbours in the next channels, as AlexNet did."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, input: Tensor) -> Tensor:
+        return local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
