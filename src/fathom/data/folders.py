@@ -1,0 +1,227 @@
+"""A folder of one's own pictures: a folder for each class, with or without train and valid.
+
+    flowers/rose/1.jpg              flowers/train/rose/1.jpg
+    flowers/tulip/2.png     or      flowers/valid/rose/2.jpg   (valid, val, test or validation)
+
+Pictures may have any sizes and be grey or in colour. Those that fit in memory are decoded once.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fathom.core.errors import DataError
+from fathom.data import fingerprints
+from fathom.data.batches import Normal, Transform
+from fathom.data.files import named, reading
+from fathom.data.picture_set import Form, Pictures, PictureSet, Split
+from fathom.data.pictures import (
+    is_grey,
+    is_picture_name,
+    open_picture,
+    read_picture,
+    threads,
+)
+from fathom.data.splits import held_out
+from fathom.data.workers import WorkerBatches
+
+HELD_OUT = 0.2
+FITS = 2 << 30  # bytes of decoded pictures that are kept in memory
+LARGEST = 224  # what pictures of differing sizes are made, unless they are smaller or `size` says
+VALID_NAMES = ("valid", "val", "validation", "test")
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """Pictures that are decoded by loader workers as they are needed: too many to keep."""
+
+    files: tuple[Path, ...]
+    things: tuple[str, ...]
+    labels: Tensor
+    held: Form
+    split: str
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @property
+    def form(self) -> Form:
+        """(C, H, W) of a picture as a model is given it."""
+        return self.held
+
+    @property
+    def shape(self) -> Form:
+        """What `read` gives."""
+        return self.held
+
+    def read(self, index: int) -> Tensor:
+        """uint8 (C, H, W)."""
+        C, H, W = self.held
+        thing = self.things[index]
+        return read_picture(self.files[index], channels=C, size=(H, W), thing=thing)
+
+    def resized(self, size: int) -> PictureFiles:
+        return replace(self, held=(self.held[0], size, size))
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        transform: Transform | None = None,
+        normal: Normal | None = None,
+    ) -> WorkerBatches:
+        """Batches of (B, C, H, W) in [0, 1] and labels (B,)."""
+        return WorkerBatches(
+            self,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            transform=transform,
+            normal=normal,
+        )
+
+    def fingerprint(self) -> str:
+        """sha256 of names, sizes in bytes, classes and form: reading every byte would take as
+        long as an epoch."""
+        words = [word for f in self.files for word in (f.parent.name, f.name, f.stat().st_size)]
+        return fingerprints.of_words([*words, *self.labels.tolist(), *self.held])
+
+
+def read_folder(
+    folder: Path,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    seed: int = 0,
+    fits: int = FITS,
+) -> PictureSet:
+    """The pictures of `folder` to train on and held out; classes are its folders, sorted by name.
+
+    Held out is the folder valid, val, validation or test beside train, else a fifth of each class
+    chosen by `seed`. Raises DataError that names the file and the class of what cannot be read.
+    """
+    train_folder, valid_folder = _splits_of(folder)
+    classes = _class_names(train_folder)
+    train = _listed(train_folder, classes)
+    if valid_folder is not None:
+        if unknown := set(_class_names(valid_folder)) - set(classes):
+            wrong = f"has the class {sorted(unknown)[0]}, which {train_folder.name} has not"
+            raise DataError(named(valid_folder), wrong, "give both the same class folders")
+        valid = _listed(valid_folder, classes, may_lack=True)
+    else:
+        labels = torch.tensor([label for _, label in train])
+        for label, name in enumerate(classes):
+            if int((labels == label).sum()) < 2:
+                wrong = "has one picture: none can be held out"
+                raise DataError(f"class {name} of {named(folder)}", wrong, "add another")
+        held = held_out(labels, HELD_OUT, seed).tolist()
+        valid = [pair for pair, out in zip(train, held, strict=True) if out]
+        train = [pair for pair, out in zip(train, held, strict=True) if not out]
+    form = _form([*train, *valid], classes, size, channels)
+    splits = [
+        _read(pairs, classes, form, split, fits)
+        for pairs, split in ((train, "train"), (valid, "valid"))
+    ]
+    return PictureSet(str(folder), splits[0], splits[1], tuple(classes))
+
+
+def _splits_of(folder: Path) -> tuple[Path, Path | None]:
+    train = folder / "train"
+    for name in VALID_NAMES:
+        if train.is_dir() and (folder / name).is_dir():
+            return train, folder / name
+    return folder, None
+
+
+def _class_names(folder: Path) -> list[str]:
+    with reading(folder):
+        names = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
+    if len(names) < 2:
+        wrong = f"has {len(names)} class folders"
+        raise DataError(named(folder), wrong, "make a folder of pictures for each class")
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(name.casefold(), name)
+        if other != name:
+            wrong = f"has the classes {other} and {name}, the same name on many disks"
+            raise DataError(named(folder), wrong, "rename one")
+    return names
+
+
+def _listed(
+    folder: Path, classes: Sequence[str], *, may_lack: bool = False
+) -> list[tuple[Path, int]]:
+    pairs = []
+    for label, name in enumerate(classes):
+        inner = folder / name
+        with reading(inner):
+            files = (
+                sorted(p for p in inner.iterdir() if is_picture_name(p)) if inner.is_dir() else []
+            )
+        if not files and not may_lack:
+            raise DataError(f"class {name} of {named(folder)}", "has no pictures", "add some")
+        pairs += [(file, label) for file in files]
+    if not pairs:
+        raise DataError(named(folder), "has no pictures", "add some")
+    return pairs
+
+
+def _thing(file: Path, name: str) -> str:
+    return f"{named(file)} (class {name})"
+
+
+def _form(
+    pairs: Sequence[tuple[Path, int]],
+    classes: Sequence[str],
+    size: int | None,
+    channels: int | None,
+) -> Form:
+    """(C, H, W) for all of the pictures, from their headers."""
+    colour, shapes = False, []
+    for file, label in pairs:
+        with open_picture(file, thing=_thing(file, classes[label])) as image:
+            colour = colour or not is_grey(image)
+            shapes.append((image.height, image.width))
+    C = channels or (3 if colour else 1)
+    if size is not None:
+        return C, size, size
+    if len(set(shapes)) == 1:
+        return C, *shapes[0]
+    middle = min(LARGEST, int(statistics.median(min(shape) for shape in shapes)))
+    return C, middle, middle
+
+
+def _read(
+    pairs: Sequence[tuple[Path, int]],
+    classes: Sequence[str],
+    form: Form,
+    split: str,
+    fits: int,
+) -> Split:
+    C, H, W = form
+    files = PictureFiles(
+        tuple(file for file, _ in pairs),
+        tuple(_thing(file, classes[label]) for file, label in pairs),
+        torch.tensor([label for _, label in pairs]),
+        form,
+        split,
+    )
+    if len(files) * C * H * W > fits:
+        return files
+    images = torch.empty(len(files), C, H, W, dtype=torch.uint8)
+
+    def decode(index: int) -> None:
+        images[index] = files.read(index)
+
+    with threads() as pool:
+        for _ in pool.map(decode, range(len(files))):  # asked for, so that its errors are raised
+            pass
+    return Pictures(images, files.labels, len(classes), split=split)

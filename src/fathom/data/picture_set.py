@@ -1,0 +1,167 @@
+"""Sets of pictures to classify, held in memory as bytes, and batches of them.
+
+Shapes   N pictures, C channels (1 grey, 3 colour), H by W pixels; uint8 until they are in a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from fathom.core.errors import DataError
+from fathom.core.experiment import Batches
+from fathom.data import fingerprints
+from fathom.data.batches import Normal, TensorBatches, Transform
+from fathom.data.labels import check_labels
+from fathom.data.pictures import picture_files, read_picture
+from fathom.vision.resize import resize
+
+Form = tuple[int, int, int]
+
+
+class Split(Protocol):
+    """Pictures with labels: held in memory (`Pictures`), or read as they are needed."""
+
+    @property
+    def labels(self) -> Tensor: ...
+
+    @property
+    def split(self) -> str: ...
+
+    def __len__(self) -> int: ...
+
+    @property
+    def held(self) -> Form:
+        """(C, H, W) of a picture as it is kept."""
+        ...
+
+    @property
+    def form(self) -> Form:
+        """(C, H, W) of a picture as a model is given it."""
+        ...
+
+    def resized(self, size: int) -> Split: ...
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        transform: Transform | None = None,
+        normal: Normal | None = None,
+    ) -> Batches: ...
+
+    def fingerprint(self) -> str: ...
+
+
+class Pictures:
+    """Pictures held in memory: `images` uint8 (N, C, H, W), `labels` int64 (N,).
+
+    Raises DataError, with the row, for a label that is none of `classes`. With `size` larger than
+    what is held, batches are enlarged as they are made: memory holds the small ones.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        classes: int,
+        *,
+        split: str = "train",
+        size: int | None = None,
+    ) -> None:
+        if len(images) != len(labels):
+            wrong = f"{len(images)} pictures and {len(labels)} labels"
+            raise DataError(split, wrong, "give each picture one label")
+        self.labels = check_labels(labels, classes, split=split, every_class=split == "train")
+        self.images, self.classes, self.split, self.size = images, classes, split, size
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def held(self) -> Form:
+        """(C, H, W) of a picture as it is kept."""
+        C, H, W = self.images.shape[1:]
+        return C, H, W
+
+    @property
+    def form(self) -> Form:
+        """(C, H, W) of a picture as a model is given it."""
+        return self.held if self.size is None else (self.held[0], self.size, self.size)
+
+    def resized(self, size: int) -> Pictures:
+        """The same, `size` by `size` pixels: smaller at once, larger when batches are made."""
+        H, W = self.images.shape[2:]
+        if (size, size) == (H, W):
+            return self
+        if size * size > H * W:
+            return Pictures(self.images, self.labels, self.classes, split=self.split, size=size)
+        return Pictures(resize(self.images, size), self.labels, self.classes, split=self.split)
+
+    def batches(
+        self,
+        batch_size: int,
+        *,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        transform: Transform | None = None,
+        normal: Normal | None = None,
+    ) -> TensorBatches:
+        """Batches of (B, C, H, W) in [0, 1] and labels (B,)."""
+        return TensorBatches(
+            self.images,
+            self.labels,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            drop_last=drop_last,
+            transform=transform,
+            normal=normal,
+            size=self.size,
+            split=self.split,
+        )
+
+    def fingerprint(self) -> str:
+        return fingerprints.of_tensors([self.images, self.labels])
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """Pictures to train on, pictures held out, and the names of the classes by number."""
+
+    name: str
+    train: Split
+    valid: Split
+    classes: tuple[str, ...]
+
+    @property
+    def form(self) -> Form:
+        """(C, H, W) of what a model is given."""
+        return self.train.form
+
+    def resized(self, size: int) -> PictureSet:
+        return replace(self, train=self.train.resized(size), valid=self.valid.resized(size))
+
+    def read(self, paths: Sequence[str]) -> tuple[list[str], Tensor]:
+        """Names and uint8 (N, C, H, W) of picture files, or of all in a folder, as the model saw
+        its own: of the same channels, first made as small as those, then enlarged like them."""
+        return read_pictures(paths, self.train.held, self.form)
+
+    def fingerprint(self) -> str:
+        parts = (self.train.fingerprint(), self.valid.fingerprint(), *self.classes)
+        return fingerprints.of_words(parts)
+
+
+def read_pictures(paths: Sequence[str], held: Form, form: Form) -> tuple[list[str], Tensor]:
+    """Picture files, and all of a folder, in `held` form and then in `form`: uint8 (N, C, H, W)."""
+    files = [file for path in paths for file in picture_files(path)]
+    if not files:
+        raise DataError("pictures", "none are named", "name a picture file or a folder of them")
+    C, H, W = held
+    images = torch.stack([read_picture(file, channels=C, size=(H, W)) for file in files])
+    return [str(file) for file in files], resize(images, form[1:])

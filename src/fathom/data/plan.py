@@ -1,0 +1,52 @@
+"""Which samples are in which batch: a function of seed and epoch, so nothing needs saving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from fathom.core.errors import DataError, SettingError
+from fathom.core.order import permutation
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`count` samples of `split`, in batches. Raises DataError if that makes no batch at all."""
+
+    count: int
+    batch_size: int
+    shuffle: bool = True
+    drop_last: bool = False
+    split: str = "train"
+    most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise SettingError("batch_size", f"is {self.batch_size}", "give 1 or more")
+        if len(self) == 0:
+            how = ", drop_last" if self.drop_last else ""
+            wrong = f"0 batches: {self.count} samples, batch size {self.batch_size}{how}"
+            raise DataError(self.split, wrong, "give more data or a smaller batch_size")
+
+    def __len__(self) -> int:
+        whole, rest = divmod(self.count, self.batch_size)
+        batches = whole + (rest > 0 and not self.drop_last)
+        return batches if self.most is None else min(batches, self.most)
+
+    @property
+    def examples(self) -> int:
+        """How many samples an epoch sees."""
+        return min(len(self) * self.batch_size, self.count)
+
+    def limit(self, batches: int) -> Plan:
+        if batches < 1:
+            raise SettingError("limit-batches", f"is {batches}", "give 1 or more")
+        return replace(self, most=batches)
+
+    def order(self, seed: int, epoch: int) -> Tensor:
+        """(examples,) int64, on the CPU: the samples of the epoch, batch after batch."""
+        if self.shuffle:
+            return permutation(self.count, seed, epoch)[: self.examples]
+        return torch.arange(self.examples)

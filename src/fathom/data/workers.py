@@ -1,0 +1,109 @@
+"""Batches of what does not fit in memory: samples are read by worker processes, batches ahead.
+
+Which samples are in a batch follows from seed and epoch, so the number of workers changes nothing
+that is seen, and any batch can be the first.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from fathom.core.errors import WorkerError
+from fathom.data.batches import Normal, Scale, Transform
+from fathom.data.plan import Plan
+from fathom.data.pool import Samples, read_ahead
+
+WORKERS = 2
+TIMEOUT = 120.0  # seconds that one batch may take
+
+
+class WorkerBatches:
+    """`samples` in batches, read by `workers` processes; a `Batches` of `core.experiment`.
+
+    They come out as from `TensorBatches`: float32 in [0, 1], then `normal`, then `transform`.
+    Raises WorkerError if a worker raises, dies, gives a sample of another shape, or is silent for
+    `timeout` seconds; a DataError of a sample is raised as it is.
+    """
+
+    def __init__(
+        self,
+        samples: Samples,
+        *,
+        batch_size: int,
+        shuffle: bool = True,
+        drop_last: bool = False,
+        transform: Transform | None = None,
+        normal: Normal | None = None,
+        workers: int = WORKERS,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self.samples, self.workers, self.timeout = samples, workers, timeout
+        self.plan = Plan(len(samples), batch_size, shuffle, drop_last, samples.split)
+        self.transform, self.normal = transform, normal
+        self._device, self._channels_last = torch.device("cpu"), False
+
+    @property
+    def batch_size(self) -> int:
+        return self.plan.batch_size
+
+    @property
+    def examples(self) -> int:
+        return self.plan.examples
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def epoch(self, seed: int, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        order = self.plan.order(seed, epoch)[first * self.batch_size :]
+        if not len(order):
+            return
+
+        def fail(worker: int, what: str, task: int) -> WorkerError:
+            return self._error(worker, what, first + task)
+
+        tasks = order.split(self.batch_size)
+        read = read_ahead(
+            self.samples,
+            [indices.tolist() for indices in tasks],
+            workers=self.workers,
+            timeout=self.timeout,
+            fail=fail,
+        )
+        scale = Scale(self.normal)
+        try:
+            for indices_B, bytes_B in zip(tasks, read, strict=True):
+                held_B = bytes_B.to(self._device)
+                if self._channels_last and held_B.dim() == 4:
+                    held_B = held_B.contiguous(memory_format=torch.channels_last)
+                batch = scale(held_B)
+                if self.transform is not None:
+                    batch = self.transform(batch, indices_B.to(self._device), seed, epoch)
+                yield batch, self.samples.labels[indices_B].to(self._device)
+        finally:
+            read.close()
+
+    def _error(self, worker: int, what: str, batch: int) -> WorkerError:
+        start = batch * self.batch_size
+        end = min(start + self.batch_size, self.plan.count) - 1
+        return WorkerError(
+            f"worker {worker}",
+            f"{what} while reading samples {start}–{end} of '{self.plan.split}'",
+            "mend the data, or see log.txt of the run",
+        )
+
+    def to(self, device: torch.device, *, channels_last: bool = False) -> WorkerBatches:
+        moved = copy.copy(self)
+        moved._device, moved._channels_last = device, channels_last
+        return moved
+
+    def limit(self, batches: int) -> WorkerBatches:
+        limited = copy.copy(self)
+        limited.plan = self.plan.limit(batches)
+        return limited
+
+    def fingerprint(self) -> str:
+        return self.samples.fingerprint()
