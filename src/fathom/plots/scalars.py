@@ -1,0 +1,92 @@
+"""Charts of numbers for studies and predictions: lines, bars, points with a fitted curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from fathom.plots.labels import End, label_ends
+from fathom.plots.style import BLUE, COLOURS, DASHES, INK, new_axes, styled
+
+HEIGHT = 3.2  # inches
+
+
+def lines(
+    x: Sequence[float],
+    ys: Mapping[str, Sequence[float]],
+    *,
+    title: str = "",
+    xlabel: str = "",
+    ylabel: str = "",
+    log_x: bool = False,
+    log_y: bool = False,
+) -> Figure:
+    """Functions of one variable, each named at its right end."""
+    with styled():
+        figure, axes = new_axes(5.6, HEIGHT, title)
+        ends = []
+        for number, (name, values) in enumerate(ys.items()):
+            colour = COLOURS[number % len(COLOURS)]
+            axes.plot(x, values, color=colour, linestyle=DASHES[number % len(DASHES)])
+            ends.append(End(float(x[-1]), float(values[-1]), name, colour))
+        axes.set(xlabel=xlabel, ylabel=ylabel)
+        axes.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
+        axes.margins(x=0.01)
+        label_ends(axes, ends, HEIGHT)
+    return figure
+
+
+def bars(
+    names: Sequence[str],
+    values: Sequence[float],
+    *,
+    title: str = "",
+    xlabel: str = "",
+    log: bool = False,
+) -> Figure:
+    """Horizontal bars, the first on top, each with its value at its end."""
+    height = 0.32 * len(names) + (1.0 if title else 0.7)
+    with styled():
+        figure, axes = new_axes(5.6, height, title)
+        drawn = axes.barh(range(len(names)), values, color=BLUE, height=0.66)
+        texts = [f"{value:.4g}" for value in values]
+        axes.bar_label(drawn, texts, padding=4, color=INK, fontsize=8.5)
+        axes.set_yticks(range(len(names)), list(names), parse_math=False, color=INK)
+        axes.set(xlabel=xlabel, xscale="log" if log else "linear")
+        axes.tick_params("y", length=0)
+        axes.grid(visible=False, axis="y")
+        axes.spines["left"].set_visible(False)
+        axes.invert_yaxis()
+        axes.margins(x=0.12, y=0.02 if len(names) > 1 else 0.3)
+        if any(value < 0 for value in values):
+            axes.axvline(0, color="#B5B5B5", linewidth=0.8)
+    return figure
+
+
+def scatter_fit(
+    x: Sequence[float],
+    y: Sequence[float],
+    fits: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    title: str = "",
+    xlabel: str = "",
+    ylabel: str = "",
+    points: str = "data",
+) -> Figure:
+    """Data as points and what was fitted to them as curves: {name: (xs, ys)}.
+
+    The height of the chart is the data's: a fit that runs away leaves it.
+    """
+    with styled():
+        figure, axes = new_axes(5.6, HEIGHT, title)
+        axes.plot(x, y, "o", color=INK, alpha=0.55, markersize=3.6, markeredgewidth=0, label=points)
+        axes.margins(0.06)
+        limits = axes.get_ylim()
+        for number, (name, (xs, ys)) in enumerate(fits.items()):
+            style: dict[str, Any] = {"linestyle": DASHES[number % len(DASHES)]}
+            axes.plot(xs, ys, color=COLOURS[number % len(COLOURS)], label=name, **style)
+        axes.set(xlabel=xlabel, ylabel=ylabel, ylim=limits)
+        axes.legend(loc="best")
+    return figure
