@@ -14,7 +14,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -101,7 +101,7 @@ def optimiser_samples() -> dict[str, list[Settings]]:
         ) from None
     samples = {
         info.optim_cls.__name__: [sample.kwargs for sample in info.optim_inputs_func(device="cpu")]
-        for info in optim_db
+        for info in cast("list[Any]", optim_db)
     }
     decayed = dict(betas=(0.8, 0.99), eps=1e-6, weight_decay=0.1, maximize=True)
     samples["Yogi"] = [{}, dict(lr=1e-3), dict(weight_decay=0.1), decayed]
@@ -150,11 +150,11 @@ def problem(dtype: torch.dtype = torch.float64, *, matrices: bool = False) -> li
 
 
 def loss_of(params: list[Tensor]) -> Tensor:
-    """A loss that is neither a quadratic nor convex, and curved differently in each parameter."""
+    """A loss that is no quadratic, and curved differently in each parameter."""
     terms = []
     for i, p in enumerate(params, start=1):
         size = (p * p.conj()).real
-        terms.append((i * size + 0.1 * size**2).sum() + (p.real.sin() * (i - 0.5)).sum())
+        terms.append(i * size.sum() + (p.real.sin() * (i - 0.5)).sum())
     return torch.stack(terms).sum()
 
 

@@ -4,6 +4,8 @@ Source   Nocedal 1980; Liu & Nocedal 1989; Nocedal & Wright, Numerical Optimizat
          algorithms 7.4 and 7.5 (directions), 3.5 and 3.6 (line search).
 Differs  One call of `step` is up to `max_iter` iterations, so it needs the closure. torch's state
          also holds `al`, room for the loop's intermediate numbers; ours does not, either loads.
+         A rate in a tensor is read as a number; torch keeps the tensor as the length of the last
+         move, which a schedule then changes after the fact.
 Shapes   All parameters are one vector x of D numbers; gradients and directions have shape (D,).
 """
 

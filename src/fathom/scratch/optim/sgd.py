@@ -10,7 +10,7 @@ Shapes   p, g, buffer and average: any shape, all the same.
 
 from __future__ import annotations
 
-from torch import Tensor, full, ones, zeros_like
+from torch import Tensor, full, ones, tensor, zeros_like
 from torch.optim.optimizer import ParamsT
 
 from fathom.scratch.optim.optimizer import (
@@ -119,5 +119,6 @@ class ASGD(PerParameter):
         eta, mu, lr, lambd = state["eta"], state["mu"], float(group["lr"]), group["lambd"]
         averaged(p, g, state["ax"], eta=eta.item(), mu=mu.item(), decay=lambd)
         t = tick(state)
-        eta.fill_(lr / (1 + lambd * lr * t) ** group["alpha"])  # for the next step
-        mu.fill_(1 / max(1, t - group["t0"]))
+        # both for the next step, and of torch's precision whatever p's is
+        eta.copy_(tensor(lr / (1 + lambd * lr * t) ** group["alpha"], dtype=scalar_dtype()))
+        mu.copy_(tensor(1 / max(1, t - group["t0"]), dtype=scalar_dtype()))
