@@ -9,6 +9,7 @@ import hashlib
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from matplotlib.figure import Figure
@@ -56,9 +57,9 @@ class ToyBatches:
         return hashlib.sha256(self.inputs.numpy().tobytes()).hexdigest()
 
 
-def toy_data(count: int = 48, seed: int = 7) -> tuple[torch.Tensor, torch.Tensor]:
+def toy_data(count: int = 48, seed: int = 7, words: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    inputs = torch.randn(count, 6, generator=generator)
+    inputs = torch.randn(count, words, generator=generator)
     return inputs, (inputs.sum(1) > 0).long()
 
 
@@ -68,22 +69,37 @@ def accuracy(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 @recipe(section="0.0", title="Toy", zh="玩具")
 def toy(
-    *, width: int = 8, lr: float = 0.01, epochs: int = 3, batch_size: int = 6, data_seed: int = 7
+    *,
+    width: int = 8,
+    lr: float = 0.01,
+    epochs: int = 3,
+    batch_size: int = 6,
+    data_seed: int = 7,
+    words: int = 6,
+    optimizer: Literal["adamw", "sgd"] = "adamw",
 ) -> Experiment:
     """Tell whether six numbers have a positive sum."""
     model = nn.Sequential(
-        nn.Linear(6, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(0.3), nn.Linear(width, 2)
+        nn.Linear(words, width),
+        nn.BatchNorm1d(width),
+        nn.ReLU(),
+        nn.Dropout(0.3),
+        nn.Linear(width, 2),
     )
-    inputs, targets = toy_data(seed=data_seed)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr)
+    inputs, targets = toy_data(seed=data_seed, words=words)
+    steps: torch.optim.Optimizer
+    if optimizer == "adamw":
+        steps = torch.optim.AdamW(model.parameters(), lr=lr)
+    else:
+        steps = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
     return Experiment(
         model,
         ToyBatches(inputs, targets, batch_size),
         nn.functional.cross_entropy,
-        optimizer,
+        steps,
         epochs,
-        valid=ToyBatches(*toy_data(20, seed=8), 10, shuffle=False),
-        schedule=torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 24),
+        valid=ToyBatches(*toy_data(20, seed=8, words=words), 10, shuffle=False),
+        schedule=torch.optim.lr_scheduler.CosineAnnealingLR(steps, 24),
         metrics={"accuracy": accuracy},
     )
 
@@ -91,11 +107,11 @@ def toy(
 TOY: Recipe = toy.__recipe__
 
 
-def surroundings() -> tuple[Surroundings, io.StringIO]:
-    """A console whose words can be read back, and hands that draw nothing."""
+def surroundings(file: Any = None) -> tuple[Surroundings, io.StringIO]:
+    """A console on `file`, or one whose words can be read back, and hands that draw nothing."""
     said = io.StringIO()
     around = Surroundings(
-        Console(file=said, width=1000),
+        Console(file=file or said, width=1000),
         lambda history, title: Figure(),
         lambda figure, stem: [Path(stem)],
     )

@@ -23,7 +23,8 @@ class InternalError(FathomError):
 def carried_out(run: Run) -> Iterator[None]:
     """Around the whole of a run: keep its papers true and free its folder, whatever happens.
 
-    Raises FathomError as it came, InternalError for anything else.
+    Raises FathomError as it came, ResourceError where memory was refused, InternalError for
+    anything else. What is no fault of a run that has begun changes nothing in its papers.
     """
     try:
         yield
@@ -34,12 +35,9 @@ def carried_out(run: Run) -> Iterator[None]:
         _end(run, "failed", error)
         raise
     except Exception as error:
-        _end(run, "failed", error)
-        watcher = f" in the watcher '{error.watcher}'" if isinstance(error, WatcherError) else ""
-        cause = error.__cause__ if isinstance(error, WatcherError) else error
-        wrong = f"{type(cause).__name__}{watcher}: {cause}".splitlines()[0]
-        remedy = f"this is a bug: please report it with {run.log}"
-        raise InternalError(str(run.folder), wrong, remedy) from error
+        told = _told(run, error)
+        _end(run, "failed", error, told)
+        raise told from error
     except BaseException as error:
         _end(run, "stopped", error)
         raise
@@ -47,10 +45,26 @@ def carried_out(run: Run) -> Iterator[None]:
         run.unlock()
 
 
-def _end(run: Run, status: str, error: BaseException) -> None:
+def _told(run: Run, error: Exception) -> FathomError:
+    """An error that nobody foresaw, as one line."""
+    place = (
+        f" in the watcher '{error.watcher}' {error.when}" if isinstance(error, WatcherError) else ""
+    )
+    cause = error.__cause__ if isinstance(error, WatcherError) else error
+    assert isinstance(cause, Exception)
+    words = (str(cause).strip() or "no more is known").splitlines()[0]
+    if is_out_of_memory(cause):
+        remedy = "try a smaller --batch-size or a smaller model"
+        return ResourceError(str(run.folder), f"not enough memory{place} ({words})", remedy)
+    remedy = f"this is a bug: please report it with {run.log}"
+    return InternalError(str(run.folder), f"{type(cause).__name__}{place}: {words}", remedy)
+
+
+def _end(run: Run, status: str, error: BaseException, told: FathomError | None = None) -> None:
     run.note("".join(traceback.format_exception(error)))
-    with suppress(ResourceError):
-        run.write(status=status, error=str(error))
+    if run.begun:
+        with suppress(ResourceError):
+            run.write(status=status, error=str(told or error))
 
 
 def is_out_of_memory(error: Exception) -> bool:

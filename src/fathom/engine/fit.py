@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing, suppress
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from fathom.engine.manifest import sha256
 from fathom.engine.options import Options
 from fathom.engine.prepare import Prepared, Surroundings
 from fathom.engine.progress import progress
-from fathom.engine.runs import Run
+from fathom.engine.runs import Run, plain
 from fathom.engine.signals import StopFlag
 from fathom.engine.tuning import Choice, choose
 from fathom.engine.updates import Gradients, accumulate, descend, supervised
@@ -47,6 +48,8 @@ def fit(
     fuse(experiment.optimizer)
     forward = torch.compile(model) if options.compile else model
     scaler = torch.amp.GradScaler(prepared.device.type) if options.precision == "fp16" else None
+    training = Training(model, experiment.optimizer, Clock(), experiment.schedule, scaler)
+    kept = Checkpoints(run.checkpoints, {}, say=around.say)
 
     def gradients(dtype: torch.dtype | None) -> Gradients:
         one = supervised(
@@ -60,75 +63,87 @@ def fit(
         parts = experiment.accumulate
         return one if parts == 1 else accumulate(one, model.parameters(), parts)
 
-    model.train()
-    choice = _choose(run, prepared, options, gradients, around)
-    dtype = autocast_dtype(choice.precision)
-    training = Training(model, experiment.optimizer, Clock(), experiment.schedule, scaler)
-    facts = {"recipe": run.recipe, "threads": choice.threads, "torch": torch.__version__}
-    kept = Checkpoints(run.checkpoints, facts, say=around.say)
-    kept.sweep()
-    if go_on is not None:
-        go_on(kept, training)
-    guard = Guard(
-        model,
-        experiment.optimizer,
-        on_nan=options.on_nan,
-        deferred=prepared.device.type != "cpu",
-    )
-    update = descend(
-        gradients(dtype),
-        experiment.optimizer,
-        guard,
-        clip=experiment.clip,
-        schedule=experiment.schedule,
-        schedule_every=1 if experiment.schedule_per == "step" else len(prepared.train),
-        scaler=scaler,
-    )
-    records = train(
-        update,
-        prepared.train,
-        _evaluations(prepared, forward, dtype),
-        training.clock,
-        seed=options.seed,
-        epochs=experiment.epochs,
-    )
-    look = _watchers(run, prepared, options, training, kept, around)
-    watched = watchers.unwrapped(watchers.watched(records, look))
-    with _told(prepared, training, kept):
-        _follow(watched, run, experiment.patience, training, kept, guard)
+    kept.probe()
+    with StopFlag() as stop, _told(prepared, training, kept):
+        model.train()
+        if go_on is not None:
+            go_on(kept, training)
+        choice = _choose(prepared, options, gradients, around)
+        _write_choice(run, prepared, choice)
+        kept.facts = {
+            "recipe": run.recipe,
+            "arguments": plain(run.facts["arguments"]),
+            "threads": choice.threads,
+            "torch": torch.__version__,
+        }
+        guard = Guard(
+            model,
+            experiment.optimizer,
+            on_nan="skip" if scaler else options.on_nan,  # the scaler finds its scale so
+            deferred=prepared.device.type != "cpu",
+        )
+        kept.before = guard.read
+        dtype = autocast_dtype(choice.precision)
+        update = descend(
+            gradients(dtype),
+            experiment.optimizer,
+            guard,
+            clip=experiment.clip,
+            schedule=experiment.schedule,
+            schedule_every=1 if experiment.schedule_per == "step" else len(prepared.train),
+            scaler=scaler,
+        )
+        records = train(
+            update,
+            prepared.train,
+            _evaluations(prepared, forward, dtype),
+            training.clock,
+            seed=options.seed,
+            epochs=experiment.epochs,
+        )
+        look = _watchers(run, prepared, options, training, kept, around)
+        watched = watchers.unwrapped(watchers.watched(records, look))
+        clock, patience = training.clock, experiment.patience
+        tired = clock.batch == 0 and patience and watchers.stale(clock.history, patience)
+        if tired or clock.step >= experiment.epochs * len(prepared.train):
+            around.say(f"{run.folder}: nothing to do, all epochs are done")
+        if not tired:
+            _follow(watched, run, patience, training, kept, stop)
+        guard.read()
     _finish(run, prepared, training, kept, around)
 
 
 def _choose(
-    run: Run,
     prepared: Prepared,
     options: Options,
     gradients: Callable[[torch.dtype | None], Gradients],
     around: Surroundings,
 ) -> Choice:
-    """Threads and precision, measured where asked; said, and kept in `run.json`."""
-    with _told(prepared, None, None):
-        choice = choose(
-            gradients,
-            prepared.experiment.model,
-            next(iter(prepared.train.epoch(options.seed, 0))),
-            device=prepared.device,
-            threads=options.threads,
-            precision=options.precision,
-        )
+    """Threads and precision, measured where asked, and said."""
+    choice = choose(
+        gradients,
+        prepared.experiment.model,
+        next(iter(prepared.train.epoch(options.seed, 0))),
+        device=prepared.device,
+        threads=options.threads,
+        precision=options.precision,
+    )
     if not options.quiet:
         for reason in choice.why:
             around.say(f"chose {reason}")
+    return choice
+
+
+def _write_choice(run: Run, prepared: Prepared, choice: Choice) -> None:
     run.write(
         chosen={
             "device": str(prepared.device),
             "threads": choice.threads,
             "precision": choice.precision,
             "channels_last": prepared.channels_last,
-            "why": choice.why,
+            "why": choice.why or run.facts.get("chosen", {}).get("why", []),
         }
     )
-    return choice
 
 
 def _evaluations(
@@ -169,40 +184,39 @@ def _watchers(
 
 
 def _follow(
-    records: Iterator[Record],
+    records: Generator[Record],
     run: Run,
     patience: int | None,
     training: Training,
     kept: Checkpoints,
-    guard: Guard,
+    stop: StopFlag,
 ) -> None:
     """Let the records come until the end, a signal, or no more progress."""
-    with StopFlag() as stop:
+    clock = training.clock
+    with closing(records):
         for record in records:
             if stop.signal is not None:
-                guard.read()
-                kept.save(training)
-                wrong = f"stopped by a signal, saved step {training.clock.step}"
+                saved = kept.save(training) is not None
+                found = f"saved step {clock.step}" if saved else "could not save its state"
                 remedy = f"continue with `fathom resume {run.folder}`"
-                raise StoppedError(str(run.folder), wrong, remedy, signal=stop.signal)
-            if record.ends_epoch and patience and watchers.stale(training.clock.history, patience):
+                raise StoppedError(
+                    str(run.folder), f"stopped by a signal, {found}", remedy, signal=stop.signal
+                )
+            if record.ends_epoch and patience and watchers.stale(clock.history, patience):
                 break
-    guard.read()
 
 
 class _told:  # noqa: N801 - reads as a phrase: `with _told(...)`
     """Give errors of a step their place: the step, the learning rate, what to try."""
 
-    def __init__(
-        self, prepared: Prepared, training: Training | None, kept: Checkpoints | None
-    ) -> None:
+    def __init__(self, prepared: Prepared, training: Training, kept: Checkpoints) -> None:
         self.prepared, self.training, self.kept = prepared, training, kept
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        step = self.training.clock.step + 1 if self.training else 1
+        step = self.training.clock.step + 1
         if isinstance(error, NonFiniteError):
             raise self._diverged(error, step - error.steps_ago) from error
         if isinstance(error, Exception) and is_out_of_memory(error):
@@ -210,12 +224,16 @@ class _told:  # noqa: N801 - reads as a phrase: `with _told(...)`
             wrong = f"not enough memory on {self.prepared.device} for batches of {size}"
             remedy = f"try --batch-size {max(size // 4, 1)}"
             raise ResourceError(f"step {step}", wrong, remedy) from error
-        if isinstance(error, WorkerError | watchers.WatcherError) and self.training and self.kept:
-            self.kept.save(self.training)
+        if isinstance(error, WorkerError | watchers.WatcherError):
+            if isinstance(error, watchers.WatcherError):
+                error.when = f"after step {step - 1}"
+            with suppress(Exception):  # the error on its way says more than one of this save
+                if self.kept.save(self.training) is not None:
+                    self.kept.say(f"saved step {step - 1}")
 
     def _diverged(self, error: NonFiniteError, step: int) -> DivergedError:
         lr = float(self.prepared.experiment.optimizer.param_groups[0]["lr"])
-        steps = list(self.kept.steps()) if self.kept else []
+        steps = list(self.kept.steps())
         good = f"last good step {steps[-1]}" if steps else "no checkpoint yet"
         row = f", {error.in_a_row} updates in a row skipped" if error.in_a_row > 1 else ""
         wrong = (

@@ -22,7 +22,7 @@ FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW, torch.optim.Adagr
 
 @dataclass
 class NonFiniteError(Exception):
-    """A loss or gradient that is not finite; `steps_ago` is 0 where it was noticed at once."""
+    """A loss or gradient that is not finite, `steps_ago` before the update that is due next."""
 
     loss: float
     gradient_norm: float
@@ -40,7 +40,11 @@ def fuse(optimizer: torch.optim.Optimizer) -> None:
 
 
 class Guard:
-    """Asked before each step whether the update may be applied; keeps the count of refusals."""
+    """Asked before each step whether the update may be applied; keeps the count of refusals.
+
+    `deferred` asks the device without waiting; from the first bad update on it holds all back
+    until the host has read the answer, unless they are to be skipped one by one.
+    """
 
     def __init__(
         self,
@@ -53,16 +57,23 @@ class Guard:
         self.on_nan = on_nan
         self.optimizer = optimizer
         self.names = {parameter: name for name, parameter in model.named_parameters()}
+        self.buffers = list(model.buffers()) if on_nan == "skip" else []
+        self.buffers_before: list[Tensor] = []
         fused = all(group.get("fused") for group in optimizer.param_groups)
         self.deferred = deferred and fused
         self.in_a_row: Tensor | int = 0
         self.unread = 0
         self.first_bad: Tensor | None = None
+        self.bad_loss: Tensor | None = None
+
+    def before(self) -> None:
+        """Keep the buffers: a batch that is skipped must not stay in a running mean."""
+        self.buffers_before = [buffer.clone() for buffer in self.buffers]
 
     def allows(self, batch: Any, values: dict[str, Tensor]) -> bool:
         """Whether to step. Raises NonFiniteError in the way of `on_nan`."""
         gradients = [p.grad for p in self.names if p.grad is not None]
-        if self.deferred:
+        if self.deferred and not self._starts_momentum():
             self._defer(values, gradients)
             return True
         total = values["loss"].item() + sum(gradient.sum().item() for gradient in gradients)
@@ -80,36 +91,50 @@ class Guard:
                 self._first(batch),
                 in_a_row=int(self.in_a_row),
             )
+        for buffer, before in zip(self.buffers, self.buffers_before, strict=True):
+            buffer.copy_(before)
         return False
+
+    def _starts_momentum(self) -> bool:
+        """torch's fused SGD leaves its momentum unset if the very first update is held back."""
+        momentum = any(group.get("momentum") for group in self.optimizer.param_groups)
+        return momentum and not self.optimizer.state
 
     def _defer(self, values: dict[str, Tensor], gradients: list[Tensor]) -> None:
         """Hold the update back on the device; read the answer now and then."""
-        loss = values["loss"]
-        total = torch.stack([loss.float(), *(g.sum().float() for g in gradients)]).sum()
+        loss = values["loss"].detach().float()
+        total = torch.stack([loss, *(g.sum().float() for g in gradients)]).sum()
         bad = (~torch.isfinite(total)).float()
-        self.optimizer.found_inf = bad  # type: ignore[attr-defined]
-        self.optimizer.grad_scale = None  # type: ignore[attr-defined]
-        self.in_a_row = (self.in_a_row + bad) * bad
-        if self.on_nan == "skip":
-            values["skipped"] = bad
-        if self.first_bad is None:
-            self.first_bad = torch.full_like(bad, -1)
+        if self.first_bad is None or self.bad_loss is None:
+            self.first_bad, self.bad_loss = torch.full_like(bad, -1), torch.zeros_like(bad)
         here = (bad > 0) & (self.first_bad < 0)
         self.first_bad = torch.where(here, float(self.unread), self.first_bad)
+        self.bad_loss = torch.where(here, loss, self.bad_loss)
+        if self.on_nan == "skip":
+            self.in_a_row = (self.in_a_row + bad) * bad
+            values["skipped"] = bad
+            for buffer, before in zip(self.buffers, self.buffers_before, strict=True):
+                buffer.copy_(torch.where(bad > 0, before, buffer))
+        else:
+            bad = (self.first_bad >= 0).float()
+        self.optimizer.found_inf = bad  # type: ignore[attr-defined]
+        self.optimizer.grad_scale = None  # type: ignore[attr-defined]
         self.unread += 1
         if self.unread >= READ_EVERY:
-            self.read()
+            self.read(in_step=True)
 
-    def read(self) -> None:
-        """Ask the device about the steps since the last time; a no-op on the CPU."""
-        if self.first_bad is None:
+    def read(self, *, in_step: bool = False) -> None:
+        """Ask the device about the updates since the last time; a no-op on the CPU.
+
+        Raises NonFiniteError as `allows` does: whoever saves reads first.
+        """
+        if self.first_bad is None or self.bad_loss is None:
             return
-        first, in_a_row, count = int(self.first_bad), int(self.in_a_row), self.unread
-        self.first_bad, self.unread = None, 0
+        first, in_a_row, loss = int(self.first_bad), int(self.in_a_row), float(self.bad_loss)
+        ago = self.unread - first - in_step
+        self.first_bad, self.bad_loss, self.unread = None, None, 0
         if first >= 0 and (self.on_nan == "stop" or in_a_row > MOST_SKIPPED_IN_A_ROW):
-            raise NonFiniteError(
-                math.nan, math.nan, "not known", steps_ago=count - 1 - first, in_a_row=in_a_row
-            )
+            raise NonFiniteError(loss, math.nan, "not known", steps_ago=ago, in_a_row=in_a_row)
 
     def _first(self, batch: Any) -> str:
         """Where the trouble shows first: the inputs, a weight, a gradient, or the loss only."""

@@ -136,12 +136,16 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raw = path.read_bytes()
         body = json.loads(raw)["body"]
         whole = _canonical(body) == raw
-        files = {str(k): (str(v["sha256"]), int(v["size"])) for k, v in body["files"].items()}
+        listed = all(
+            isinstance(entry["sha256"], str) and isinstance(entry["size"], int)
+            for entry in body["files"].values()
+        )
+        shaped = listed and isinstance(body["facts"], dict)
     except OSError as error:
         raise CheckpointError(thing, f"cannot be read ({error.strerror})", remedy) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise CheckpointError(thing, "is not a manifest", remedy) from None
-    if not whole or not files:
+    if not whole or not shaped or not body["files"]:
         raise CheckpointError(thing, "is damaged: it differs from what was written", remedy)
     return cast(dict[str, Any], body)
 
@@ -153,20 +157,25 @@ def verify(folder: Path, *, sums: bool = True) -> dict[str, Any]:
     only, for files so large that reading them twice matters.
     """
     body = read_manifest(folder)
+    remedy = "use another checkpoint"
     for name, entry in body["files"].items():
         path = folder / name
-        if Path(name).name != name:
+        if Path(name).name != name or "\0" in name:
             raise CheckpointError(str(folder), f"its manifest names {name!r}", "do not use it")
         try:
             size = path.stat().st_size
-        except OSError:
-            raise CheckpointError(str(path), "is missing", "use another checkpoint") from None
+            same = size == entry["size"] and (not sums or sha256(path) == entry["sha256"])
+        except FileNotFoundError:
+            raise CheckpointError(str(path), "is missing", remedy) from None
+        except OSError as error:
+            raise CheckpointError(str(path), f"cannot be read ({error.strerror})", remedy) from None
         if size != entry["size"]:
-            wrong = f"has {size} bytes, {entry['size']} were written"
-            raise CheckpointError(str(path), wrong, "use another checkpoint")
-        if sums and sha256(path) != entry["sha256"]:
+            raise CheckpointError(
+                str(path), f"has {size} bytes, {entry['size']} were written", remedy
+            )
+        if not same:
             wrong = "is damaged: its sha256 is not what was written"
-            raise CheckpointError(str(path), wrong, "use another checkpoint")
+            raise CheckpointError(str(path), wrong, remedy)
     return cast(dict[str, Any], body["facts"])
 
 

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any, TextIO, cast
@@ -26,6 +27,7 @@ class Run:
 
     def __init__(self, folder: Path, facts: dict[str, Any]) -> None:
         self.folder, self.facts = folder, facts
+        self.begun = False
         self._lock: TextIO | None = None
 
     @property
@@ -53,6 +55,12 @@ class Run:
         self.facts.update(facts)
         text = json.dumps(plain(self.facts), indent=2, ensure_ascii=False, allow_nan=False)
         write_whole(self.folder / _FILES["run"], text + "\n")
+
+    def begin(self, **facts: Any) -> None:
+        """Write that this process carries the run out; from here on it writes its end too."""
+        self.begun = True
+        self.facts.pop("error", None)
+        self.write(status="running", **facts)
 
     def write_metrics(self, history: list[dict[str, Any]]) -> None:
         """Write `metrics.jsonl` anew from what a checkpoint remembers."""
@@ -102,6 +110,18 @@ class Run:
         file.write(f"pid {os.getpid()} since {time.strftime('%H:%M')}")
         file.flush()
         self._lock = file
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed have left of files half written."""
+        ours = [path for name in _FILES.values() for path in self.folder.glob(f"{name}.tmp-*")]
+        for folder in (self.checkpoints, self.figures):
+            ours += folder.glob("*.tmp-*")
+        for path in ours:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
     def unlock(self) -> None:
         if self._lock is not None:

@@ -25,6 +25,7 @@ from fathom.engine.runs import Run, create, plain
 
 HARMLESS = ("lr", "epochs", "patience")
 FIXED_OPTIONS = ("seed", "limit_batches")
+_DECIDES_BITS = ("device", "threads", "precision")
 
 
 def start(
@@ -43,12 +44,11 @@ def start(
     _check(options)
     run = create(recipe.name, options.out)
     with carried_out(run):
-        run.write(
+        run.begin(
             kind=recipe.kind,
             arguments=settings,
             seed=options.seed,
             options=asdict(options),
-            status="running",
             started=time.strftime("%Y-%m-%d %H:%M:%S"),
             versions=versions(),
             machine=machine(),
@@ -105,28 +105,22 @@ def resume(
     """Go on where a run stopped; `given` and `options` hold only what is to change.
 
     Raises CheckpointError for a change that would make it another run: only the learning rate,
-    the number of epochs and the patience may change.
+    the number of epochs and the patience may change. Nothing of the run is written over before
+    all is known to fit.
     """
     run.lock()
-    if recipe.kind == "study":
-        run.unlock()
-        raise SettingError(str(run.folder), "is a study, done in one piece", "run it again")
-    old = dict(run.facts.get("arguments", {}))
-    settings = recipe.settings({**old, **given})
-    try:
+    with carried_out(run):
+        if recipe.kind == "study":
+            raise SettingError(str(run.folder), "is a study, done in one piece", "run it again")
+        old = dict(run.facts.get("arguments", {}))
+        settings = recipe.settings({**old, **given})
         _compare(run, plain(old), plain(settings), options, around)
         engine = _options(run, options)
-    except Exception:
-        run.unlock()
-        raise
-    if run.facts.get("status") == "running":
-        around.say(f"{run.folder}: the last process was killed (out of memory?); going on")
-    with carried_out(run):
-        run.write(arguments=settings, status="running", options=asdict(engine))
-        run.facts.pop("error", None)
+        if run.facts.get("status") == "running":
+            around.say(f"{run.folder}: the last process was killed (out of memory?); going on")
         if engine.deterministic:
             be_deterministic()
-        _say_differences(run, around)
+        _say_differences(run, engine, around)
         prepared = prepare(
             recipe, settings, seed=engine.seed, device=engine.device, limit=engine.limit_batches
         )
@@ -140,13 +134,15 @@ def resume(
             if found is None:
                 around.say(f"{run.folder}: no checkpoint yet; starting again from step 0")
             else:
-                kept.load(found[0], training)
+                path, facts = found
+                kept.load(path, training)
                 around.say(f"{run.folder}: going on from step {training.clock.step}")
-            if "lr" in old and settings["lr"] != old["lr"]:
-                _scale_rates(training, settings["lr"] / old["lr"])
+                before, now = facts.get("arguments", old).get("lr"), settings.get("lr")
+                if isinstance(before, float) and isinstance(now, float) and before != now:
+                    _scale_rates(training, now / before)
+            run.begin(arguments=settings, options=asdict(engine), data=data)
             run.write_metrics(training.clock.history)
 
-        run.write(data=data)
         fit(run, prepared, engine, around, go_on=go_on)
     return run
 
@@ -193,20 +189,28 @@ def _options(run: Run, changed: Mapping[str, Any]) -> Options:
     return replace(options, out=str(run.folder))
 
 
-def _say_differences(run: Run, around: Surroundings) -> None:
+def _say_differences(run: Run, engine: Options, around: Surroundings) -> None:
     """What must be equal for bit-for-bit equality, and is not."""
-    for what, now in (("versions", versions()), ("machine", machine())):
-        for name, value in now.items():
-            before = run.facts.get(what, {}).get(name, value)
-            if before != value:
-                around.say(f"{name}: was {before}, is now {value}; last bits may differ")
+    chosen = {k: str(v) for k, v in run.facts.get("chosen", {}).items() if k in _DECIDES_BITS}
+    now = {name: getattr(engine, name) for name in chosen}
+    for before, here in (
+        (run.facts.get("versions", {}), versions()),
+        (run.facts.get("machine", {}), machine()),
+        (chosen, now),
+    ):
+        for name, value in here.items():
+            if before.get(name, value) != value:
+                around.say(f"{name}: was {before[name]}, is now {value}; last bits may differ")
 
 
 def _scale_rates(training: Training, factor: float) -> None:
     """Another learning rate for a run in progress, wherever its schedule stands."""
     for group in training.optimizer.param_groups:
-        for name in ("lr", "initial_lr"):
+        for name in ("lr", "initial_lr", "max_lr", "min_lr"):
             if name in group:
                 group[name] *= factor
-    if training.schedule is not None:
-        training.schedule.base_lrs = [rate * factor for rate in training.schedule.base_lrs]
+    schedules = [training.schedule] if training.schedule is not None else []
+    for schedule in schedules:
+        schedules.extend(getattr(schedule, "_schedulers", []))
+        if hasattr(schedule, "base_lrs"):
+            schedule.base_lrs = [rate * factor for rate in schedule.base_lrs]

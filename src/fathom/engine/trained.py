@@ -48,7 +48,7 @@ def _weights(run: Run, say: Callable[[str], None]) -> Path:
             remedy = f"`fathom resume {run.folder}` writes it anew"
             raise CheckpointError(str(run.weights), wrong, remedy)
         return run.weights
-    found = Checkpoints(run.checkpoints, {}, say=say).newest()
+    found = Checkpoints(run.checkpoints, {}, say=say).newest(set_aside=False)
     if found is None:
         remedy = f"`fathom resume {run.folder}` first"
         raise CheckpointError(str(run.folder), "has no trained weights yet", remedy)

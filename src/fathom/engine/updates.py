@@ -65,20 +65,20 @@ def accumulate(gradients: Gradients, parameters: Iterable[nn.Parameter], parts: 
         inputs, targets = batch
         total = len(targets)
         sums: Values = {}
-        kept: list[Tensor] = []
+        kept: dict[nn.Parameter, Tensor] = {}
         for piece, target in zip(inputs.chunk(parts), targets.chunk(parts), strict=True):
             values = gradients((piece, target))
             weight = len(target) / total
             for name, value in values.items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + weight * value
-            pieces = [p.grad if p.grad is not None else torch.zeros_like(p) for p in trained]
-            if kept:
-                torch._foreach_add_(kept, pieces, alpha=weight)
-            else:
-                kept = [weight * piece for piece in pieces]
             for parameter in trained:
+                if parameter.grad is not None:
+                    if parameter in kept:
+                        kept[parameter].add_(parameter.grad, alpha=weight)
+                    else:
+                        kept[parameter] = parameter.grad.mul_(weight)
                 parameter.grad = None
-        for parameter, gradient in zip(trained, kept, strict=True):
+        for parameter, gradient in kept.items():
             parameter.grad = gradient
         return sums
 
@@ -95,7 +95,7 @@ def descend(
     schedule_every: int = 1,
     scaler: torch.amp.GradScaler | None = None,
 ) -> Update:
-    """One update: gradients, clipping to norm `clip`, the check, the step, the schedule.
+    """One update: gradients, the check, clipping to norm `clip`, the step, the schedule.
 
     The guard holds the step back when loss or gradients are not finite; see `guard.py`. With a
     `scaler` (fp16) a step that overflowed is not taken and the scale is halved.
@@ -106,13 +106,13 @@ def descend(
     def update(batch: Any) -> Values:
         nonlocal updates
         optimizer.zero_grad(set_to_none=True)
+        guard.before()
         values = gradients(batch)
         if scaler is not None:
             scaler.unscale_(optimizer)
-        if clip is not None:
-            norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
-            values["gradient_norm"] = norm
         allowed = guard.allows(batch, values)
+        if clip is not None and allowed:  # clipping spreads one NaN over all gradients
+            values["gradient_norm"] = torch.nn.utils.clip_grad_norm_(parameters, clip)
         if scaler is not None:
             scaler.step(optimizer)
             scaler.update()

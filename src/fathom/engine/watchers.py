@@ -6,11 +6,14 @@ Each is a generator over records. None changes what is learned, so their order d
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
+from fathom.core.errors import FathomError
 from fathom.engine.checkpoint import Checkpoints, Say, Training
+from fathom.engine.guard import NonFiniteError
 from fathom.engine.loop import Clock, Record
 from fathom.engine.runs import Run
 
@@ -22,17 +25,18 @@ SECONDS_BETWEEN_FIGURES = 10.0
 
 
 class WatcherError(Exception):
-    """An error of ours in a watcher; its cause is the error itself."""
+    """An error of ours in a watcher; its cause is the error itself. `when`: after which step."""
 
     def __init__(self, watcher: str) -> None:
         super().__init__(watcher)
-        self.watcher = watcher
+        self.watcher, self.when = watcher, ""
 
 
 def watched(records: Iterator[Record], watchers: dict[str, Watcher]) -> Iterator[Record]:
     """`records` as seen by each watcher in turn.
 
-    Raises WatcherError where a watcher raises; errors of the loop itself pass unchanged.
+    Raises WatcherError where a watcher raises; errors of the loop itself, and those that tell
+    the user what to do (a full disk), pass unchanged.
     """
     source = _marked(records)
     for name, watcher in watchers.items():
@@ -54,19 +58,20 @@ def _marked(records: Iterator[Record]) -> Iterator[Record]:
 def _named(name: str, records: Iterator[Record]) -> Iterator[Record]:
     try:
         yield from records
-    except (_LoopError, WatcherError):
+    except (_LoopError, WatcherError, FathomError, NonFiniteError):
         raise
     except Exception as error:
         raise WatcherError(name) from error
 
 
-def unwrapped(records: Iterator[Record]) -> Iterator[Record]:
+def unwrapped(records: Iterator[Record]) -> Generator[Record]:
     """The outermost link: gives back errors of the loop as they were raised."""
     try:
         yield from records
     except _LoopError as carrier:
-        assert carrier.__cause__ is not None
-        raise carrier.__cause__ from None
+        error = carrier.__cause__
+        assert error is not None
+        raise error from error.__cause__
 
 
 def journal(run: Run, clock: Clock, say: Say) -> Watcher:
@@ -126,4 +131,5 @@ def figures(draw: Callable[[list[dict[str, Any]]], None], clock: Clock) -> Watch
 def stale(history: list[dict[str, Any]], patience: int) -> bool:
     """Whether the loss on `valid` has not fallen for `patience` epochs."""
     losses = [row["loss"] for row in history if row["split"] == "valid"]
+    losses = [math.inf if math.isnan(loss) else loss for loss in losses]
     return len(losses) > patience and min(losses[-patience:]) >= min(losses[:-patience])
