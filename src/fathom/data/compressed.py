@@ -29,15 +29,24 @@ class Quota:
     """
 
     def __init__(self, path: Path, declared: int | None = None) -> None:
-        self.path, self.declared, self.out = path, declared, 0
+        self.path, self.declared, self.out, self.claimed = path, declared, 0, 0
         self.packed = path.stat().st_size
 
     def add(self, size: int) -> None:
+        """Count bytes that came out."""
         self.out += size
+        self._judge(self.out)
+
+    def expect(self, size: int) -> None:
+        """Count bytes that an archive says it holds."""
+        self.claimed += size
+        self._judge(self.claimed)
+
+    def _judge(self, total: int) -> None:
         if self.declared is not None:
-            if self.out > self.declared * 1.1:
+            if total > self.declared * 1.1:
                 raise self._refused(f"more than the {self.declared:,} bytes declared")
-        elif self.out > GIGABYTE and self.out > 20 * self.packed:
+        elif total > GIGABYTE and total > 20 * self.packed:
             raise self._refused(f"over 1 GB from {self.packed:,} bytes")
 
     def _refused(self, why: str) -> DataError:
