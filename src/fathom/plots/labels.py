@@ -50,6 +50,7 @@ def label_ends(axes: Axes, ends: Sequence[End], height: float) -> None:
                 "arrowstyle": "-",
                 "color": end.colour,
                 "linewidth": 0.6,
+                "relpos": (0, 0.5),
                 "shrinkA": 1,
                 "shrinkB": 3,
                 "alpha": 0.7 if moved else 0.0,

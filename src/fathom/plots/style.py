@@ -24,7 +24,9 @@ from fathom.core.paths import write_whole
 
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
-COLOURS = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, BLACK]
+# In the order in which each differs most from those before it, whoever looks: the first four are
+# far apart without red, without green and without blue cones.
+COLOURS = [BLUE, VERMILION, BLACK, SKY, ORANGE, PURPLE, GREEN]
 DASHES: list[str | tuple[int, tuple[float, ...]]] = [
     "solid",
     (0, (5, 1.6)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from rich.text import Text
@@ -42,7 +43,7 @@ def terminal_curves(
     beside = len(found) > 1 and width >= 2 * NARROWEST + 2
     each = (width - 2) // 2 if beside else width
     panels = [_panel(name, lines, over, max(each, 20), height, plain) for name, lines in found]
-    rows = _beside(panels[0], panels[1], each + 2) if beside else sum(panels, [])
+    rows = _beside(panels[0], panels[1], each + 2) if beside else [*chain(*panels)]
     text = Text(no_wrap=True)
     for number, row in enumerate(rows):
         text.append("\n" if number else "")
