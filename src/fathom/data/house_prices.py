@@ -70,9 +70,8 @@ def made(count: int = 400, seed: int = 0) -> tuple[Table, Table]:
     quarter: Words = [str(word) for word in random.choice(list(quarters), total)]
     frontage = (area / 25 + random.normal(0, 10, total)).round()
     frontage[random.random(total) < 0.15] = np.nan
-    alley: Words = [
-        "Grvl" if x < 0.06 else "Pave" if x < 0.1 else None for x in random.random(total)
-    ]
+    alleys = ("Grvl", "Pave", None)
+    alley: Words = [alleys[i] for i in random.choice(3, total, p=(0.06, 0.04, 0.9))]
     logarithm = 10.3 + 0.0004 * area + 0.08 * quality + 0.003 * (year - 1950)
     logarithm += np.array([quarters[str(word)] for word in quarter]) + random.normal(0, 0.1, total)
     columns: dict[str, Numbers | Words] = {
