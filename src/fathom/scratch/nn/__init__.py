@@ -41,6 +41,7 @@ from fathom.scratch.nn.adaptive_pooling import AdaptiveMaxPool2d as AdaptiveMaxP
 from fathom.scratch.nn.adaptive_pooling import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from fathom.scratch.nn.adaptive_pooling import FractionalMaxPool2d as FractionalMaxPool2d
 from fathom.scratch.nn.adaptive_pooling import FractionalMaxPool3d as FractionalMaxPool3d
+from fathom.scratch.nn.attention import MultiheadAttention as MultiheadAttention
 from fathom.scratch.nn.batchnorm import BatchNorm1d as BatchNorm1d
 from fathom.scratch.nn.batchnorm import BatchNorm2d as BatchNorm2d
 from fathom.scratch.nn.batchnorm import BatchNorm3d as BatchNorm3d
@@ -66,6 +67,8 @@ from fathom.scratch.nn.dropout import Dropout1d as Dropout1d
 from fathom.scratch.nn.dropout import Dropout2d as Dropout2d
 from fathom.scratch.nn.dropout import Dropout3d as Dropout3d
 from fathom.scratch.nn.dropout import FeatureAlphaDropout as FeatureAlphaDropout
+from fathom.scratch.nn.embedding import Embedding as Embedding
+from fathom.scratch.nn.embedding import EmbeddingBag as EmbeddingBag
 from fathom.scratch.nn.fold import Fold as Fold
 from fathom.scratch.nn.fold import Unfold as Unfold
 from fathom.scratch.nn.lazy import LazyConv1d as LazyConv1d
@@ -130,6 +133,11 @@ from fathom.scratch.nn.softmax import LogSoftmax as LogSoftmax
 from fathom.scratch.nn.softmax import Softmax as Softmax
 from fathom.scratch.nn.softmax import Softmax2d as Softmax2d
 from fathom.scratch.nn.softmax import Softmin as Softmin
+from fathom.scratch.nn.transformer import Transformer as Transformer
+from fathom.scratch.nn.transformer import TransformerDecoder as TransformerDecoder
+from fathom.scratch.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from fathom.scratch.nn.transformer import TransformerEncoder as TransformerEncoder
+from fathom.scratch.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
 from fathom.scratch.nn.unpooling import MaxUnpool1d as MaxUnpool1d
 from fathom.scratch.nn.unpooling import MaxUnpool2d as MaxUnpool2d
 from fathom.scratch.nn.unpooling import MaxUnpool3d as MaxUnpool3d

@@ -29,6 +29,7 @@ from fathom.scratch.nn.activation_smooth import silu as silu
 from fathom.scratch.nn.activation_smooth import softplus as softplus
 from fathom.scratch.nn.activation_smooth import tanh as tanh
 from fathom.scratch.nn.activation_smooth import tanhshrink as tanhshrink
+from fathom.scratch.nn.attention import scaled_dot_product_attention as scaled_dot_product_attention
 from fathom.scratch.nn.batchnorm import batch_norm as batch_norm
 from fathom.scratch.nn.batchnorm import instance_norm as instance_norm
 from fathom.scratch.nn.dropout import alpha_dropout as alpha_dropout
@@ -37,6 +38,8 @@ from fathom.scratch.nn.dropout import dropout1d as dropout1d
 from fathom.scratch.nn.dropout import dropout2d as dropout2d
 from fathom.scratch.nn.dropout import dropout3d as dropout3d
 from fathom.scratch.nn.dropout import feature_alpha_dropout as feature_alpha_dropout
+from fathom.scratch.nn.embedding import embedding as embedding
+from fathom.scratch.nn.embedding import embedding_bag as embedding_bag
 from fathom.scratch.nn.loss_classification import binary_cross_entropy as binary_cross_entropy
 from fathom.scratch.nn.loss_classification import (
     binary_cross_entropy_with_logits as binary_cross_entropy_with_logits,

@@ -1,0 +1,275 @@
+"""Attention: each query takes a weighted mean of the values, weighted by how its key matches.
+
+Source   Vaswani et al. 2017, arXiv:1706.03762; book 11.3, 11.5.
+Differs  The book hides a key by the score -1e6, torch by minus infinity; we follow torch. Where all
+         keys of a query are hidden, torch's module gives NaN if asked for the weights and zeros if
+         not, and so do we. `is_causal` is a hint there: the mask itself must be given, and is what
+         counts. There is no second path for inference.
+Shapes   N batch, H heads, L queries, S keys and values, E features, D = E / H features of a head.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fathom.scratch.nn import init
+from fathom.scratch.nn.dropout import dropout
+from fathom.scratch.nn.linear import Linear, linear
+from fathom.scratch.nn.softmax import softmax
+
+
+def _as_scores(mask: Tensor | None, dtype: torch.dtype, *, hidden: bool) -> Tensor | None:
+    """A mask to be added to scores: minus infinity where a boolean one equals `hidden`, else 0."""
+    if mask is None or mask.is_floating_point():
+        return mask
+    if mask.dtype != torch.bool:
+        raise AssertionError(f"attention: masks are boolean or floating point, got {mask.dtype}")
+    blocked = mask if hidden else ~mask
+    return mask.new_zeros(mask.shape, dtype=dtype).masked_fill_(blocked, float("-inf"))
+
+
+def _softmax_or_zeros(scores: Tensor) -> Tensor:
+    """The softmax over keys, and zeros, with zero gradient, where all keys are hidden."""
+    hidden = scores.detach().amax(-1, keepdim=True) == float("-inf")
+    if not hidden.any():
+        return softmax(scores, -1)
+    return softmax(scores.masked_fill(hidden, 0), -1).masked_fill(hidden, 0)
+
+
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """softmax(q k^T / sqrt(D) + mask) v: (*, L, D), (*, S, D) and (*, S, D') give (*, L, D').
+
+    A boolean mask (*, L, S) is True where a key may be seen. `is_causal` lets query i see the keys
+    up to i. `enable_gqa` shares each head of keys and values among several heads of queries.
+    """
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        raise RuntimeError(
+            f"attention: query {tuple(query.shape)} and key {tuple(key.shape)} must agree in the "
+            f"last size, key and value {tuple(value.shape)} in the last but one"
+        )
+    if is_causal:
+        if attn_mask is not None:
+            raise RuntimeError("attention: is_causal makes its own mask, attn_mask must be None")
+        seen = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device)
+        attn_mask = seen.tril()
+    if enable_gqa:
+        share = query.shape[-3] // key.shape[-3]
+        key, value = key.repeat_interleave(share, -3), value.repeat_interleave(share, -3)
+    mask = _as_scores(attn_mask, query.dtype, hidden=False)
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = (query * scale) @ key.transpose(-2, -1)
+    # Only a mask can hide all keys, and looking costs a pass over the scores.
+    weights = softmax(scores, -1) if mask is None else _softmax_or_zeros(scores + mask)
+    return dropout(weights, dropout_p) @ value
+
+
+class MultiheadAttention(nn.Module):
+    """Several attentions beside each other, each over its own projection of the inputs.
+
+    The three input projections lie in one matrix, `in_proj_weight`, unless keys or values have
+    sizes of their own (`kdim`, `vdim`). `add_bias_kv` adds a learned key and value, `add_zero_attn`
+    a key and value of zeros: something to look at where nothing fits.
+    """
+
+    in_proj_weight: Tensor | None
+    in_proj_bias: Tensor | None
+    q_proj_weight: Tensor | None
+    k_proj_weight: Tensor | None
+    v_proj_weight: Tensor | None
+    bias_k: Tensor | None
+    bias_v: Tensor | None
+
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        add_bias_kv: bool = False,
+        add_zero_attn: bool = False,
+        kdim: int | None = None,
+        vdim: int | None = None,
+        batch_first: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        if embed_dim <= 0 or num_heads <= 0:
+            raise ValueError(
+                f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and "
+                f"num_heads={num_heads} instead"
+            )
+        super().__init__()
+        self.embed_dim, self.num_heads = embed_dim, num_heads
+        self.head_dim = embed_dim // num_heads
+        if self.head_dim * num_heads != embed_dim:
+            raise AssertionError(
+                f"embed_dim ({embed_dim}) must be divisible by num_heads ({num_heads})"
+            )
+        self.kdim = embed_dim if kdim is None else kdim
+        self.vdim = embed_dim if vdim is None else vdim
+        self.dropout, self.batch_first, self.add_zero_attn = dropout, batch_first, add_zero_attn
+
+        def learned(*shape: int) -> nn.Parameter:
+            return nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+
+        e, one_size = embed_dim, self.kdim == self.vdim == embed_dim
+        self.in_proj_weight = learned(3 * e, e) if one_size else None
+        self.q_proj_weight = None if one_size else learned(e, e)
+        self.k_proj_weight = None if one_size else learned(e, self.kdim)
+        self.v_proj_weight = None if one_size else learned(e, self.vdim)
+        self.in_proj_bias = learned(3 * e) if bias else None
+        self.out_proj = Linear(e, e, bias=bias, device=device, dtype=dtype)
+        self.bias_k = learned(1, 1, e) if add_bias_kv else None
+        self.bias_v = learned(1, 1, e) if add_bias_kv else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Xavier's uniform distribution for the weights, zero for the biases."""
+        weights = self.in_proj_weight, self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
+        for weight in weights:
+            if weight is not None:
+                init.xavier_uniform_(weight)
+        for bias in (self.in_proj_bias, self.out_proj.bias):
+            if bias is not None:
+                init.zeros_(bias)
+        for extra in (self.bias_k, self.bias_v):
+            if extra is not None:
+                init.xavier_normal_(extra)
+
+    def project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
+        """Queries, keys and values, each (*, E), with as few products as there are inputs."""
+        e, w, b = self.embed_dim, self.in_proj_weight, self.in_proj_bias
+        if w is not None and query is key and key is value:
+            return linear(query, w, b).split(e, -1)
+        if w is not None and key is value:
+            b_q, b_kv = (None, None) if b is None else b.split([e, 2 * e])
+            w_q, w_kv = w.split([e, 2 * e])
+            return linear(query, w_q, b_q), *linear(key, w_kv, b_kv).split(e, -1)
+        parts = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
+        weights = parts if w is None else w.split(e)
+        biases = (None,) * 3 if b is None else b.split(e)
+        inputs = (query, key, value)
+        return tuple(linear(*part) for part in zip(inputs, weights, biases, strict=True))
+
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None = None,
+        need_weights: bool = True,
+        attn_mask: Tensor | None = None,
+        average_attn_weights: bool = True,
+        is_causal: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Attend; returns the output, shaped as `query`, and the weights (N, L, S) or None.
+
+        Inputs are (L, N, E) and (S, N, E), or (N, L, E) and (N, S, E) if `batch_first`, or without
+        N. Masks are True, or minus infinity, where a key must not be seen: `key_padding_mask`
+        (N, S), `attn_mask` (L, S) or (N H, L, S). Weights are averaged over the heads, or
+        (N, H, L, S) if not `average_attn_weights`.
+        """
+        batched = query.dim() == 3
+        self._check(query, key, value, key_padding_mask, attn_mask)
+        if is_causal and attn_mask is None:
+            raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+        q, k, v = self.project(query, key, value)  # the sequence first, (L, N, E), from here on
+        if not batched:
+            q, k, v = q.unsqueeze(1), k.unsqueeze(1), v.unsqueeze(1)
+        elif self.batch_first:
+            q, k, v = q.transpose(0, 1), k.transpose(0, 1), v.transpose(0, 1)
+        if self.bias_k is not None and self.bias_v is not None:
+            k = torch.cat([k, self.bias_k.expand(-1, k.shape[1], -1)])
+            v = torch.cat([v, self.bias_v.expand(-1, v.shape[1], -1)])
+        if self.add_zero_attn:
+            k, v = (torch.cat([x, x.new_zeros(1, *x.shape[1:])]) for x in (k, v))
+        q_NHLD, k_NHSD, v_NHSD = (self._to_heads(x) for x in (q, k, v))
+        mask = self._merge_masks(q_NHLD, k_NHSD, key_padding_mask, attn_mask)
+        p = self.dropout if self.training else 0.0
+        weights: Tensor | None = None
+        if need_weights:
+            scores = (q_NHLD * math.sqrt(1 / self.head_dim)) @ k_NHSD.transpose(-2, -1)
+            weights = dropout(softmax(scores if mask is None else scores + mask, -1), p)
+            y_NHLD = weights @ v_NHSD
+        else:
+            y_NHLD = scaled_dot_product_attention(q_NHLD, k_NHSD, v_NHSD, mask, p)
+        y_LNE = self.out_proj(y_NHLD.permute(2, 0, 1, 3).flatten(2))
+        if weights is not None and average_attn_weights:
+            weights = weights.mean(1)
+        if not batched:
+            return y_LNE.squeeze(1), None if weights is None else weights.squeeze(0)
+        return y_LNE.transpose(0, 1) if self.batch_first else y_LNE, weights
+
+    def _to_heads(self, x_LNE: Tensor) -> Tensor:
+        return x_LNE.unflatten(-1, (self.num_heads, self.head_dim)).permute(1, 2, 0, 3)
+
+    def _merge_masks(
+        self, q: Tensor, k: Tensor, key_padding_mask: Tensor | None, attn_mask: Tensor | None
+    ) -> Tensor | None:
+        """Both masks as one that is added to the scores (N, H, L, S)."""
+        n, h, queries, keys = *q.shape[:3], k.shape[2]
+        merged = None
+        for mask in (attn_mask, key_padding_mask):
+            added = _as_scores(mask, q.dtype, hidden=True)
+            if added is None:
+                continue
+            extra = keys - added.shape[-1]  # the added keys may always be seen
+            if extra:
+                added = torch.cat([added, added.new_zeros(*added.shape[:-1], extra)], -1)
+            if mask is key_padding_mask:
+                added = added.view(n, 1, 1, keys)
+            elif added.dim() == 3:
+                added = added.view(n, h, queries, keys)
+            merged = added if merged is None else merged + added
+        return merged
+
+    def _check(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None,
+        attn_mask: Tensor | None,
+    ) -> None:
+        """Raises AssertionError or RuntimeError, naming the sizes, where they do not fit."""
+        q, k, v = tuple(query.shape), tuple(key.shape), tuple(value.shape)
+        if len(q) not in (2, 3) or len(k) != len(q) or len(v) != len(q):
+            raise AssertionError(
+                f"query, key and value should all be 3-D, or all 2-D without a batch, got {q}, "
+                f"{k} and {v}"
+            )
+        if (q[-1], k[-1], v[-1]) != (self.embed_dim, self.kdim, self.vdim):
+            raise AssertionError(
+                f"was expecting embedding dimensions of {self.embed_dim}, {self.kdim} and "
+                f"{self.vdim}, but got query {q}, key {k} and value {v}"
+            )
+        first = self.batch_first and len(q) == 3
+        batch, queries, keys = (q[0], q[1], k[1]) if first else (q[-2], q[0], k[0])
+        if k[:-1] != v[:-1] or (len(q) == 3 and k[0 if first else 1] != batch):
+            raise AssertionError(
+                f"key {k} must agree with value {v} in length and batch, with query {q} in batch"
+            )
+        padding = (batch, keys) if len(q) == 3 else (keys,)
+        if key_padding_mask is not None and tuple(key_padding_mask.shape) != padding:
+            raise AssertionError(
+                f"key_padding_mask should have shape {padding}, got {tuple(key_padding_mask.shape)}"
+            )
+        wide = ((batch if len(q) == 3 else 1) * self.num_heads, queries, keys)
+        if attn_mask is not None and tuple(attn_mask.shape) not in (wide, wide[1:]):
+            raise RuntimeError(
+                f"The shape of attn_mask is {tuple(attn_mask.shape)}, but should be {wide[1:]} or "
+                f"{wide}"
+            )

@@ -1,0 +1,344 @@
+"""Embeddings: a vector for each word, looked up by its number, alone or summed over a bag.
+
+Source   Bengio et al. 2003, JMLR 3; bags Joulin et al. 2016, arXiv:1607.01759; book 15.1, 16.2.
+Differs  A number outside the vocabulary is named, with its place (torch: "index out of range in
+         self"). `sparse=True` gives the same sparse gradient.
+Shapes   V numbers in the vocabulary, E features, B bags; `input` holds whole numbers, any shape.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fathom.scratch.nn import init
+
+
+class _Rows(torch.autograd.Function):
+    """Rows of a matrix. Backward, each row receives the sum over the places where it was used."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, weight: Tensor, index: Tensor, padding_idx: int, by_freq: bool, sparse: bool
+    ) -> Tensor:
+        ctx.save_for_backward(index)
+        ctx.settings = weight.shape, padding_idx, by_freq, sparse
+        return weight.index_select(0, index)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        (index,) = ctx.saved_tensors
+        shape, padding_idx, by_freq, sparse = ctx.settings
+        grad = grads[0]
+        if by_freq:
+            grad = grad / index.bincount(minlength=shape[0])[index].unsqueeze(1)
+        if padding_idx >= 0:
+            grad = grad * (index != padding_idx).unsqueeze(1)
+        if sparse:
+            return torch.sparse_coo_tensor(index.unsqueeze(0), grad, shape), *[None] * 4
+        return grad.new_zeros(shape).index_add(0, index, grad), *[None] * 4
+
+
+def _check_numbers(name: str, input: Tensor, weight: Tensor) -> None:
+    if weight.dim() != 2:
+        raise RuntimeError(f"{name}: 'weight' must be 2-D, it has shape {tuple(weight.shape)}")
+    if input.dtype not in (torch.int64, torch.int32):
+        raise RuntimeError(f"{name}: expected input of type int64 or int32, got {input.dtype}")
+    if input.device.type != "cpu" or input.numel() == 0:
+        return  # reading the numbers would make the processor wait; the device checks them itself
+    low, high = (int(n) for n in input.aminmax())
+    if low < 0 or high >= len(weight):
+        wrong = low if low < 0 else high
+        place = [int(i) for i in (input == wrong).nonzero()[0]]
+        raise IndexError(
+            f"{name}: index {wrong} at position {place} is out of range, the vocabulary has "
+            f"{len(weight)} entries, 0 to {len(weight) - 1}"
+        )
+
+
+def _row_of_padding(padding_idx: int | None, rows: int) -> int | None:
+    """`padding_idx` counted from the front."""
+    if padding_idx is None:
+        return None
+    if not -rows <= padding_idx < rows:
+        raise AssertionError(f"Padding_idx {padding_idx} must be within num_embeddings, {rows}")
+    return padding_idx % rows
+
+
+def _shorten(weight: Tensor, index: Tensor, max_norm: float, norm_type: float) -> None:
+    """Scale the rows in use that are longer than `max_norm` down to it, in place."""
+    with torch.no_grad():
+        used = index.unique()
+        rows = weight[used]
+        norms = rows.abs().pow(norm_type).sum(1, keepdim=True).pow(1 / norm_type)
+        weight[used] = torch.where(norms > max_norm, rows * (max_norm / (norms + 1e-7)), rows)
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """The rows of `weight` (V, E) that `input` names: shape (*input, E).
+
+    The row `padding_idx` receives no gradient. With `max_norm`, rows in use are first shortened to
+    it, in place. `scale_grad_by_freq` divides gradients by how often a row occurs in the batch.
+    """
+    padding = _row_of_padding(padding_idx, len(weight))
+    _check_numbers("embedding", input, weight)
+    index = input.flatten()
+    if max_norm is not None:
+        _shorten(weight, index, max_norm, norm_type)
+    rows = _Rows.apply(
+        weight, index, -1 if padding is None else padding, scale_grad_by_freq, sparse
+    )
+    return rows.view(*input.shape, weight.shape[1])
+
+
+def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Tensor, int]:
+    """For each number of the flattened input, which bag it is in; and the number of bags."""
+    if input.dim() == 2:
+        if offsets is not None:
+            raise ValueError("if input is 2D, then offsets has to be None: each row is a bag")
+        count, size = input.shape
+        return torch.arange(count, device=input.device).repeat_interleave(size), count
+    if input.dim() != 1 or offsets is None or offsets.dim() != 1:
+        raise ValueError(
+            "embedding_bag: expected 2D input, or 1D input with 1D offsets, got input of shape "
+            f"{tuple(input.shape)} and offsets "
+            f"{None if offsets is None else tuple(offsets.shape)}"
+        )
+    starts = offsets[:-1] if include_last_offset else offsets
+    if len(starts) and (int(starts[0]) != 0 or int(starts[-1]) > len(input)):
+        raise ValueError(
+            f"embedding_bag: offsets must begin with 0 and not exceed the input's {len(input)} "
+            f"numbers, got {int(starts[0])} to {int(starts[-1])}"
+        )
+    places = torch.arange(len(input), device=input.device)
+    return torch.searchsorted(starts.contiguous(), places, right=True) - 1, len(starts)
+
+
+def embedding_bag(
+    input: Tensor,
+    weight: Tensor,
+    offsets: Tensor | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2,
+    scale_grad_by_freq: bool = False,
+    mode: str = "mean",
+    sparse: bool = False,
+    per_sample_weights: Tensor | None = None,
+    include_last_offset: bool = False,
+    padding_idx: int | None = None,
+) -> Tensor:
+    """The sum, mean or maximum of the embeddings in each bag: (B, E).
+
+    `input` is (B, N), or (N,) with bags that begin at `offsets`. Padding is not in any bag; an
+    empty bag gives zeros. `per_sample_weights` go with the sum only.
+    """
+    if mode not in ("sum", "mean", "max"):
+        raise ValueError(f"embedding_bag: mode has to be one of sum, mean or max, got {mode!r}")
+    if mode == "max" and (scale_grad_by_freq or sparse):
+        raise ValueError("embedding_bag: max mode supports no sparse and no scaled gradients")
+    if per_sample_weights is not None and mode != "sum":
+        raise NotImplementedError(
+            f"embedding_bag: per_sample_weights is only supported for mode='sum', got {mode!r}"
+        )
+    if per_sample_weights is not None and per_sample_weights.shape != input.shape:
+        raise ValueError(
+            f"embedding_bag: per_sample_weights {tuple(per_sample_weights.shape)} must have the "
+            f"same shape as the input {tuple(input.shape)}"
+        )
+    bag, count = _bags(input, offsets, include_last_offset)
+    index, padding = input.flatten(), _row_of_padding(padding_idx, len(weight))
+    scales = None if per_sample_weights is None else per_sample_weights.flatten()
+    if padding is not None:
+        kept = index != padding
+        index, bag = index[kept], bag[kept]
+        scales = None if scales is None else scales[kept]
+    rows = embedding(index, weight, None, max_norm, norm_type, scale_grad_by_freq, sparse)
+    rows = rows if scales is None else rows * scales.unsqueeze(1)
+    sizes = bag.bincount(minlength=count)
+    if mode == "max" and len(bag):
+        place = torch.arange(len(bag), device=bag.device) - (sizes.cumsum(0) - sizes)[bag]
+        table = rows.new_full((count, int(sizes.max()), rows.shape[1]), float("-inf"))
+        largest = table.index_put((bag, place), rows).max(1).values
+        return largest.masked_fill((sizes == 0).unsqueeze(1), 0)
+    sums = rows.new_zeros(count, rows.shape[1]).index_add(0, bag, rows)
+    return sums / sizes.clamp(min=1).unsqueeze(1) if mode == "mean" else sums
+
+
+def _table(
+    rows: int, columns: int, given: Tensor | None, frozen: bool, device: Any, dtype: Any
+) -> nn.Parameter:
+    """The vectors, one a row: the given ones, or space for some."""
+    if given is None:
+        given = torch.empty(rows, columns, device=device, dtype=dtype)
+    if given.shape != (rows, columns):
+        raise AssertionError(
+            f"Shape of weight {tuple(given.shape)} does not match num_embeddings {rows} and "
+            f"embedding_dim {columns}"
+        )
+    return nn.Parameter(given, requires_grad=not frozen)
+
+
+def _draw(weight: Tensor, padding_idx: int | None) -> None:
+    init.normal_(weight)
+    if padding_idx is not None:
+        with torch.no_grad():
+            weight[padding_idx] = 0
+
+
+class Embedding(nn.Module):
+    """A vector for each of `num_embeddings` numbers, drawn from a standard normal."""
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = _row_of_padding(padding_idx, num_embeddings)
+        self.max_norm, self.norm_type = max_norm, norm_type
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
+        self.weight = _table(num_embeddings, embedding_dim, _weight, _freeze, device, dtype)
+        if _weight is None:
+            self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw every vector anew; the padding's is zero."""
+        _draw(self.weight, self.padding_idx)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> Embedding:
+        """An embedding of given vectors (V, E), which do not learn unless `freeze` is False."""
+        v, e = embeddings.shape
+        rest = padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse
+        return cls(v, e, *rest, _weight=embeddings, _freeze=freeze)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return embedding(
+            input,
+            self.weight,
+            self.padding_idx,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.sparse,
+        )
+
+    def extra_repr(self) -> str:
+        text = f"{self.num_embeddings}, {self.embedding_dim}"
+        usual = {"padding_idx": None, "max_norm": None, "norm_type": 2,
+                 "scale_grad_by_freq": False, "sparse": False}  # fmt: skip
+        for name, value in usual.items():
+            if getattr(self, name) != value:
+                text += f", {name}={getattr(self, name)}"
+        return text
+
+
+class EmbeddingBag(nn.Module):
+    """The sum, mean or maximum of the vectors in each bag of numbers."""
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
+        self.padding_idx = _row_of_padding(padding_idx, num_embeddings)
+        self.max_norm, self.norm_type, self.mode = max_norm, norm_type, mode
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
+        self.include_last_offset = include_last_offset
+        self.weight = _table(num_embeddings, embedding_dim, _weight, False, device, dtype)
+        if _weight is None:
+            self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw every vector anew; the padding's is zero."""
+        _draw(self.weight, self.padding_idx)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> EmbeddingBag:
+        """Bags of given vectors (V, E), which do not learn unless `freeze` is False."""
+        v, e = embeddings.shape
+        rest = max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings
+        bag = cls(v, e, *rest, include_last_offset, padding_idx)
+        bag.weight.requires_grad = not freeze
+        return bag
+
+    def forward(
+        self,
+        input: Tensor,
+        offsets: Tensor | None = None,
+        per_sample_weights: Tensor | None = None,
+    ) -> Tensor:
+        return embedding_bag(
+            input,
+            self.weight,
+            offsets,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.mode,
+            self.sparse,
+            per_sample_weights,
+            self.include_last_offset,
+            self.padding_idx,
+        )
+
+    def extra_repr(self) -> str:
+        text = f"{self.num_embeddings}, {self.embedding_dim}"
+        usual = {"max_norm": None, "norm_type": 2, "scale_grad_by_freq": False, "mode": None,
+                 "padding_idx": None}  # fmt: skip
+        for name, value in usual.items():
+            if getattr(self, name) != value:
+                text += f", {name}={getattr(self, name)!r}"
+        return text
