@@ -2,7 +2,8 @@
 
 Source   He et al. 2014, arXiv:1406.4729 (adaptive); Graham 2014, arXiv:1412.6071 (fractional);
          book 7.3.
-Differs  Nothing: the same draws in the same order as torch.
+Differs  Adaptive means are products with a matrix of averages where the sizes do not divide, so an
+         infinity there spoils its line, not only its window. Random draws are torch's, in order.
 Shapes   (N, C, *sizes) or (C, *sizes) to the same with *output_size; n is 1, 2 or 3 dimensions.
 """
 
@@ -21,17 +22,17 @@ from fathom.scratch.nn.sizes import Ints, check_rank, each
 OptionalInts = int | None | Sequence[int | None]  # None: as large as the input
 
 
-def spread(size: int, count: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def spread(size: int, count: int, device: torch.device) -> Tensor:
     """`count` windows that cover `size` cells evenly, overlapping where it does not divide.
 
-    Returns the positions in each window (count, width), and which of them are there only because
-    another window is longer: they repeat the window's last cell.
+    Returns the positions in each window (count, width). Where another window is longer, the last
+    cell is repeated.
     """
     number = torch.arange(count, device=device)
     start = number * size // count
     stop = ((number + 1) * size + count - 1) // count
     positions = start[:, None] + torch.arange(int((stop - start).max()), device=device)
-    return positions.minimum(stop[:, None] - 1), positions >= stop[:, None]
+    return positions.minimum(stop[:, None] - 1)
 
 
 def wanted_sizes(name: str, input: Tensor, n: int, output_size: OptionalInts) -> list[int]:
@@ -44,18 +45,24 @@ def wanted_sizes(name: str, input: Tensor, n: int, output_size: OptionalInts) ->
     return wanted
 
 
+def averages(size: int, count: int, like: Tensor) -> Tensor:
+    """The matrix (count, size) that takes cells to the means of their windows."""
+    cell = torch.arange(size, device=like.device)
+    positions = spread(size, count, like.device)
+    member = (cell >= positions[:, :1]) & (cell <= positions[:, -1:])
+    return member.to(like.dtype) / member.sum(1, keepdim=True)
+
+
 def adaptive_avg_pool(n: int, input: Tensor, output_size: OptionalInts) -> Tensor:
     """The mean of each window: one dimension after another."""
     wanted = wanted_sizes(f"adaptive_avg_pool{n}d", input, n, output_size)
     for dim, count in zip(range(-n, 0), wanted, strict=True):
-        size, line = input.shape[dim], input.transpose(dim, -1)
-        if size % count == 0:  # windows side by side: nothing to look up
-            mean = line.unflatten(-1, (count, size // count)).mean(-1)
+        size = input.shape[dim]
+        if size % count == 0:  # windows side by side
+            input = input.unflatten(dim, (count, size // count)).mean(dim)
         else:
-            positions, repeated = spread(size, count, input.device)
-            cells = line.index_select(-1, positions.flatten()).unflatten(-1, positions.shape)
-            mean = torch.where(repeated, 0, cells).sum(-1) / (~repeated).sum(-1)
-        input = mean.transpose(dim, -1)
+            weights = averages(size, count, input).t()
+            input = (input.transpose(dim, -1) @ weights).transpose(dim, -1)
     return input.contiguous()
 
 
@@ -92,7 +99,7 @@ def adaptive_max_pool(
     """The largest cell of each window, and if wanted, its number in its plane."""
     wanted = wanted_sizes(f"adaptive_max_pool{n}d", input, n, output_size)
     sizes = zip(input.shape[-n:], wanted, strict=True)
-    positions = [spread(size, count, input.device)[0] for size, count in sizes]
+    positions = [spread(size, count, input.device) for size, count in sizes]
     output, at = largest_of(input, positions)  # that a cell is repeated changes no maximum
     return (output, at) if return_indices else output
 

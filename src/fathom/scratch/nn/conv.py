@@ -4,7 +4,7 @@ Source   LeCun et al. 1989; Dumoulin and Visin 2016, arXiv:1603.07285; book 6.2 
 Differs  Like torch's, this is a cross-correlation: the kernel is not turned round. torch computes
          it in blocks with no copy of the windows; we copy them, kernel-size times the input.
 Shapes   N batch, I input and O output channels, G groups, K = I / G * kernel cells,
-         P = N * output cells; any number of dimensions. `columns_GKP` is (G, K, P).
+         P = output cells * N; any number of dimensions. `columns_GKP` is (G, K, P).
 """
 
 from __future__ import annotations
@@ -35,15 +35,17 @@ def correlate(
 ) -> Tensor:
     """(N, I, *sizes) and weight (O, I / G, *kernel) to (N, O, *counts)."""
     n, kernel = weight.dim() - 2, weight.shape[2:]
-    views = windows(x_NIS, kernel, stride, dilation, padding)  # (N, I, *counts, *kernel)
-    counts = views.shape[2 : 2 + n]
-    at_count, at_kernel = range(2, 2 + n), range(2 + n, 2 + 2 * n)
+    batch, channels = x_NIS.shape[:2]
+    # Batch last: what is copied into the columns then lies in long runs. It has windows of one.
+    x_ISN = x_NIS.movedim(0, -1).contiguous()
+    views = windows(x_ISN, (*kernel, 1), (*stride, 1), (*dilation, 1), (*padding, 0))
+    counts = views.shape[1 : 1 + n]  # views is (I, *counts, N, *kernel, 1)
 
     # Every window becomes a column, the columns of all examples stand in one matrix, and the
     # layer is one product with it: rows of the weight are output channels.
-    batch, channels = x_NIS.shape[:2]
-    cells, places = channels // groups * math.prod(kernel), batch * math.prod(counts)
-    columns_GKP = views.permute(1, *at_kernel, 0, *at_count).reshape(groups, cells, places)
+    cells, places = channels // groups * math.prod(kernel), math.prod(counts) * batch
+    at_kernel, at_place = range(2 + n, 3 + 2 * n), range(1, 2 + n)
+    columns_GKP = views.permute(0, *at_kernel, *at_place).reshape(groups, cells, places)
     weight_GOK = weight.reshape(groups, -1, cells)
     if groups == 1:
         out_OP = weight_GOK[0] @ columns_GKP[0]
@@ -51,7 +53,7 @@ def correlate(
         out_OP = (weight_GOK @ columns_GKP).flatten(0, 1)
     if bias is not None:
         out_OP = out_OP + bias[:, None]
-    return out_OP.view(weight.shape[0], batch, *counts).transpose(0, 1).contiguous()
+    return out_OP.view(weight.shape[0], *counts, batch).movedim(-1, 0).contiguous()
 
 
 def same_padding(kernel: Sequence[int], dilation: Sequence[int]) -> list[tuple[int, int]]:

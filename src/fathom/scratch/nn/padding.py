@@ -104,8 +104,11 @@ def pad(
                 f"pad: the input {list(input.shape)}, padded by {left} and {right} in dimension "
                 f"{dim}, would have no cells left"
             )
-        positions = torch.arange(-left, size + right, device=input.device)
-        input = input.index_select(dim, source(positions, size))
+        before = source(torch.arange(-max(left, 0), 0, device=input.device), size)
+        after = source(torch.arange(size, size + max(right, 0), device=input.device), size)
+        inner = input.narrow(dim, max(-left, 0), size - max(-left, 0) - max(-right, 0))
+        ends = (input.index_select(dim, before), input.index_select(dim, after))
+        input = torch.cat((ends[0], inner, ends[1]), dim)
     return input
 
 

@@ -161,20 +161,24 @@ def avg_pool(
     step = kernel if stride is None else each(stride, n)
     counts = reach(name, input.shape[-n:], kernel, step, border, ones, ceil_mode)
     total = pad(input, borders(input.shape, counts, kernel, step, border, ones))
-    divisor = total.new_ones(())
     for dim in range(-n, 0):
-        total = windows(total.transpose(dim, -1), kernel[dim:][:1], step[dim:][:1], (1,), (0,))
-        total = total.sum(-1).transpose(dim, -1)
+        line = windows(total.transpose(dim, -1), kernel[dim:][:1], step[dim:][:1], (1,), (0,))
+        total = line.sum(-1).transpose(dim, -1)
+    if divisor_override is not None:
+        return total / divisor_override
+    if not any(border) and not ceil_mode:
+        return total / math.prod(kernel)
 
-        size, edge = input.shape[dim], border[dim]
-        start = torch.arange(counts[dim], device=input.device) * step[dim] - edge
-        stop = start + kernel[dim]
-        if count_include_pad:
+    divisor = torch.ones((), device=input.device)
+    for size, k, s, edge, count in zip(input.shape[-n:], kernel, step, border, counts, strict=True):
+        start = torch.arange(count, device=input.device) * s - edge
+        stop = start + k
+        if count_include_pad:  # the border counts, what hangs over it does not
             cells = stop.clamp(max=size + edge) - start
         else:
             cells = stop.clamp(max=size) - start.clamp(min=0)
         divisor = divisor[..., None] * cells
-    return total / (divisor if divisor_override is None else divisor_override)
+    return total / divisor
 
 
 avg_pool1d, avg_pool2d, avg_pool3d = (partial(avg_pool, n) for n in (1, 2, 3))
