@@ -58,8 +58,9 @@ def extract(archive: Path, folder: Path, *, declared: int | None = None) -> Path
     temporary = folder.with_name(f"{folder.name}.tmp-{secrets.token_hex(4)}")
     try:
         temporary.mkdir(parents=True)
-        for member in _checked(archive, members(archive, Quota(archive, declared))):
-            _write(temporary / member.name, member.content)
+        with _damage_named(archive):
+            for member in _checked(archive, members(archive, Quota(archive, declared))):
+                _write(temporary / member.name, member.content)
         try:
             os.rename(temporary, folder)
         except OSError:

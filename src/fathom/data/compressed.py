@@ -19,6 +19,7 @@ from fathom.data.files import looks_like_a_page, named, reading
 CHUNK = 1 << 20
 GIGABYTE = 1 << 30
 REMEDY = "get the file again"
+SUFFIXES = {".gz": "gzip", ".tgz": "gzip", ".xz": "xz", ".bz2": "bz2", ".zip": "zip"}
 
 
 class Quota:
@@ -73,6 +74,8 @@ def kind_of(path: Path) -> str:
     ):
         if head.startswith(magic):
             return kind
+    if expected := SUFFIXES.get(path.suffix.lower()):
+        raise DataError(named(path), f"is not {expected}, as its name says", REMEDY)
     return "plain"
 
 

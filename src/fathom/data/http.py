@@ -87,7 +87,7 @@ def _open(
         return body
     except urllib.error.HTTPError as error:
         with error:
-            final = 400 <= error.code < 500 and error.code not in (408, 416, 425, 429)
+            final = error.code < 500 and error.code not in (408, 416, 425, 429)
             raise FetchError(f"answered {error.code} {error.reason}", final=final) from None
     except (OSError, http.client.HTTPException) as error:
         raise FetchError(reason(error)) from None
@@ -101,13 +101,13 @@ def _in_time(
     A socket's own timeout holds for each address of a host and each redirect anew, and not at all
     for a dead name server.
     """
-    outcome: list[http.client.HTTPResponse | FetchError] = []
+    outcome: list[http.client.HTTPResponse | Exception] = []
     done, given_up = threading.Event(), threading.Event()
 
     def run() -> None:
         try:
             outcome.append(call())
-        except FetchError as error:
+        except Exception as error:  # raised again where it is waited for
             outcome.append(error)
         done.set()
         if given_up.is_set() and isinstance(outcome[0], http.client.HTTPResponse):
@@ -117,7 +117,7 @@ def _in_time(
     if not done.wait(timeout):
         given_up.set()
         raise FetchError("gave no answer in time")
-    if isinstance(outcome[0], FetchError):
+    if isinstance(outcome[0], Exception):
         raise outcome[0]
     return outcome[0]
 
