@@ -41,6 +41,9 @@ from fathom.scratch.nn.adaptive_pooling import AdaptiveMaxPool2d as AdaptiveMaxP
 from fathom.scratch.nn.adaptive_pooling import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from fathom.scratch.nn.adaptive_pooling import FractionalMaxPool2d as FractionalMaxPool2d
 from fathom.scratch.nn.adaptive_pooling import FractionalMaxPool3d as FractionalMaxPool3d
+from fathom.scratch.nn.adaptive_softmax import (
+    AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss,
+)
 from fathom.scratch.nn.attention import MultiheadAttention as MultiheadAttention
 from fathom.scratch.nn.batchnorm import BatchNorm1d as BatchNorm1d
 from fathom.scratch.nn.batchnorm import BatchNorm2d as BatchNorm2d
@@ -61,6 +64,8 @@ from fathom.scratch.nn.conv import Conv3d as Conv3d
 from fathom.scratch.nn.conv_transpose import ConvTranspose1d as ConvTranspose1d
 from fathom.scratch.nn.conv_transpose import ConvTranspose2d as ConvTranspose2d
 from fathom.scratch.nn.conv_transpose import ConvTranspose3d as ConvTranspose3d
+from fathom.scratch.nn.distance import CosineSimilarity as CosineSimilarity
+from fathom.scratch.nn.distance import PairwiseDistance as PairwiseDistance
 from fathom.scratch.nn.dropout import AlphaDropout as AlphaDropout
 from fathom.scratch.nn.dropout import Dropout as Dropout
 from fathom.scratch.nn.dropout import Dropout1d as Dropout1d
@@ -86,6 +91,18 @@ from fathom.scratch.nn.loss_classification import BCEWithLogitsLoss as BCEWithLo
 from fathom.scratch.nn.loss_classification import CrossEntropyLoss as CrossEntropyLoss
 from fathom.scratch.nn.loss_classification import LinearCrossEntropyLoss as LinearCrossEntropyLoss
 from fathom.scratch.nn.loss_classification import NLLLoss as NLLLoss
+from fathom.scratch.nn.loss_ctc import CTCLoss as CTCLoss
+from fathom.scratch.nn.loss_ranking import CosineEmbeddingLoss as CosineEmbeddingLoss
+from fathom.scratch.nn.loss_ranking import HingeEmbeddingLoss as HingeEmbeddingLoss
+from fathom.scratch.nn.loss_ranking import MarginRankingLoss as MarginRankingLoss
+from fathom.scratch.nn.loss_ranking import MultiLabelMarginLoss as MultiLabelMarginLoss
+from fathom.scratch.nn.loss_ranking import MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss
+from fathom.scratch.nn.loss_ranking import MultiMarginLoss as MultiMarginLoss
+from fathom.scratch.nn.loss_ranking import SoftMarginLoss as SoftMarginLoss
+from fathom.scratch.nn.loss_ranking import TripletMarginLoss as TripletMarginLoss
+from fathom.scratch.nn.loss_ranking import (
+    TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss,
+)
 from fathom.scratch.nn.loss_regression import GaussianNLLLoss as GaussianNLLLoss
 from fathom.scratch.nn.loss_regression import HuberLoss as HuberLoss
 from fathom.scratch.nn.loss_regression import KLDivLoss as KLDivLoss
@@ -141,3 +158,9 @@ from fathom.scratch.nn.transformer import TransformerEncoderLayer as Transformer
 from fathom.scratch.nn.unpooling import MaxUnpool1d as MaxUnpool1d
 from fathom.scratch.nn.unpooling import MaxUnpool2d as MaxUnpool2d
 from fathom.scratch.nn.unpooling import MaxUnpool3d as MaxUnpool3d
+from fathom.scratch.nn.vision import ChannelShuffle as ChannelShuffle
+from fathom.scratch.nn.vision import PixelShuffle as PixelShuffle
+from fathom.scratch.nn.vision import PixelUnshuffle as PixelUnshuffle
+from fathom.scratch.nn.vision import Upsample as Upsample
+from fathom.scratch.nn.vision import UpsamplingBilinear2d as UpsamplingBilinear2d
+from fathom.scratch.nn.vision import UpsamplingNearest2d as UpsamplingNearest2d

@@ -22,10 +22,10 @@ from fathom.scratch.nn.loss_base import WeightedLoss, reduce_loss, reduction_of,
 from fathom.scratch.nn.softmax import log_softmax
 
 
-def _check_labels(
-    name: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int
+def check_labels(
+    name: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None
 ) -> None:
-    """Labels must be (N, *) whole numbers from 0 to C - 1, or `ignore_index`."""
+    """Raises where labels are not (N, *) whole numbers from 0 to C - 1, or `ignore_index`."""
     dim = min(input.dim() - 1, 1)
     classes = input.shape[dim] if input.dim() else 0
     expected = input.shape[:dim] + input.shape[dim + 1 :]
@@ -43,7 +43,9 @@ def _check_labels(
         )
     if target.device.type != "cpu":
         return  # reading the labels would make the processor wait; the device checks them itself
-    wrong = ((target < 0) | (target >= classes)) & (target != ignore_index)
+    wrong = (target < 0) | (target >= classes)
+    if ignore_index is not None:
+        wrong &= target != ignore_index
     if wrong.any():
         where = [int(i) for i in wrong.nonzero()[0]]
         raise IndexError(
@@ -99,7 +101,7 @@ def nll_loss(
 ) -> Tensor:
     """-w log p of the label, from log-probabilities; the mean divides by the sum of the weights."""
     reduction = reduction_of(size_average, reduce, reduction)
-    _check_labels("nll_loss", input, target, weight, ignore_index)
+    check_labels("nll_loss", input, target, weight, ignore_index)
     return _from_labels("nll_loss", input, target, weight, ignore_index, reduction, 0.0)
 
 
@@ -123,7 +125,7 @@ def cross_entropy(
             f"cross_entropy: label_smoothing must be between 0.0 and 1.0, got {label_smoothing}"
         )
     if target.shape != input.shape:
-        _check_labels("cross_entropy", input, target, weight, ignore_index)
+        check_labels("cross_entropy", input, target, weight, ignore_index)
     dim = min(input.dim() - 1, 1)
     log_probs = log_softmax(input, dim)
     if target.shape != input.shape:

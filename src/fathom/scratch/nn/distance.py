@@ -1,0 +1,49 @@
+"""How far apart, or how alike, two vectors are.
+
+Source   Book 15.7 (cosine), 14.7 (norms).
+Shapes   Two inputs that broadcast against each other; one dimension of them is summed away.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """x1 . x2 / (|x1| |x2|) along `dim`, from -1 to 1; no length counts as less than `eps`."""
+    x1, x2 = torch.broadcast_tensors(x1, x2)
+    lengths = [x.square().sum(dim).sqrt().clamp(min=eps) for x in (x1, x2)]
+    return (x1 * x2).sum(dim) / (lengths[0] * lengths[1])
+
+
+def pairwise_distance(
+    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
+) -> Tensor:
+    """(sum |x1 - x2 + eps|^p)^(1/p) over the last dimension; `eps` keeps the slope finite at 0."""
+    difference = (x1 - x2 + eps).abs()
+    if p == float("inf"):
+        return difference.amax(-1, keepdim)
+    return difference.pow(p).sum(-1, keepdim).pow(1 / p)
+
+
+class CosineSimilarity(nn.Module):
+    """The cosine of the angle between two vectors."""
+
+    def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
+        super().__init__()
+        self.dim, self.eps = dim, eps
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        return cosine_similarity(x1, x2, self.dim, self.eps)
+
+
+class PairwiseDistance(nn.Module):
+    """The p-norm of the difference of two vectors."""
+
+    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
+        super().__init__()
+        self.norm, self.eps, self.keepdim = p, eps, keepdim
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
+        return pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)

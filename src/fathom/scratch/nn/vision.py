@@ -1,0 +1,252 @@
+"""Rearranging and resizing pictures: pixel shuffle, channel shuffle, upsampling.
+
+Source   Pixel shuffle Shi et al. 2016, arXiv:1609.05158; channel shuffle Zhang et al. 2017,
+         arXiv:1707.01083; cubic Keys 1981, with slope -0.75 as in torch; book 14.10.
+Differs  `mode="area"` is not offered: it is adaptive average pooling.
+Shapes   N batch, C channels, H height, W width, R factor; `input` (N, C, *sizes).
+
+Every way of interpolating is linear and treats each axis alone: along an axis it is a matrix of
+weights, new size by old size, and a picture is resized by a product on each side.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fathom.scratch.nn.elementwise import Shown
+
+Sizes = int | Sequence[int] | None
+Factors = float | Sequence[float] | None
+MODES = {"nearest": (1, 2, 3), "nearest-exact": (1, 2, 3), "linear": (1,), "bilinear": (2,),
+         "trilinear": (3,), "bicubic": (2,)}  # fmt: skip
+
+
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+    """(*, C R R, H, W) to (*, C, H R, W R): R R channels become the pixels of a square."""
+    r, c = upscale_factor, input.shape[-3] if input.dim() >= 3 else 0
+    if input.dim() < 3 or r <= 0 or c % (r * r):
+        raise RuntimeError(
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
+            f"of upscale_factor, but {tuple(input.shape)} is not divisible by {r * r}"
+        )
+    h, w = input.shape[-2:]
+    x = input.reshape(*input.shape[:-3], c // (r * r), r, r, h, w)
+    lead = range(input.dim() - 3)
+    n = len(lead)
+    return x.permute(*lead, n, n + 3, n + 1, n + 4, n + 2).reshape(
+        *input.shape[:-3], c // (r * r), h * r, w * r
+    )
+
+
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+    """(*, C, H R, W R) to (*, C R R, H, W): the pixels of a square become R R channels."""
+    r = downscale_factor
+    if input.dim() < 3 or r <= 0 or input.shape[-2] % r or input.shape[-1] % r:
+        raise RuntimeError(
+            "pixel_unshuffle expects height and width to be divisible by downscale_factor, but "
+            f"{tuple(input.shape)} is not divisible by {r}"
+        )
+    c, h, w = input.shape[-3], input.shape[-2] // r, input.shape[-1] // r
+    x = input.reshape(*input.shape[:-3], c, h, r, w, r)
+    lead = range(input.dim() - 3)
+    n = len(lead)
+    return x.permute(*lead, n, n + 2, n + 4, n + 1, n + 3).reshape(
+        *input.shape[:-3], c * r * r, h, w
+    )
+
+
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """(N, C, *): deal the channels of each of `groups` groups out among all groups."""
+    if input.dim() < 3 or groups <= 0 or input.shape[1] % groups:
+        raise RuntimeError(
+            f"channel_shuffle: number of channels must be divisible by groups, got "
+            f"{tuple(input.shape)} and {groups} groups"
+        )
+    n, c = input.shape[:2]
+    x = input.reshape(n, groups, c // groups, *input.shape[2:])
+    return x.transpose(1, 2).reshape(input.shape)
+
+
+def _cubic(distance: Tensor, a: float) -> Tensor:
+    """Keys' curve through four points: 1 at distance 0, 0 at distances 1 and 2, slope a at 1."""
+    d = distance.abs()
+    near = ((a + 2) * d - (a + 3)) * d * d + 1
+    far = (((d - 5) * d + 8) * d - 4) * a
+    return torch.where(d <= 1, near, torch.where(d < 2, far, 0))
+
+
+def _matrix(
+    mode: str, old: int, new: int, factor: float | None, align_corners: bool, antialias: bool
+) -> Tensor:
+    """The weights (new, old) by which one axis is interpolated, in double precision."""
+    step = 1 / factor if factor else old / new  # old pixels for each new one
+    out = torch.arange(new, dtype=torch.float64)
+    if mode.startswith("nearest"):
+        place = (out + (0.5 if mode == "nearest-exact" else 0.0)) * step
+        return nn.functional.one_hot(place.long().clamp(max=old - 1), old).double()
+    if align_corners:
+        place = out * ((old - 1) / (new - 1) if new > 1 else 0)
+    else:
+        place = (out + 0.5) * step - 0.5
+    cubic = mode == "bicubic"
+    if antialias:  # shrinking: the curve is as wide as a new pixel; beyond the edge nothing counts
+        stretch = max((old - 1) / max(new - 1, 1) if align_corners else step, 1.0)
+        distance = (torch.arange(old) - place.unsqueeze(1)) / stretch
+        weights = _cubic(distance, -0.5) if cubic else (1 - distance.abs()).clamp(min=0)
+        return weights / weights.sum(1, keepdim=True)
+    if not cubic:
+        place = place.clamp(0, old - 1)
+    # Beyond the edge, its pixel is repeated: two or four neighbours, some of which may coincide.
+    first = place.floor().long()
+    weights = torch.zeros(new, old, dtype=torch.float64)
+    for neighbour in range(-1, 3) if cubic else range(2):
+        distance = place - (first + neighbour)
+        weight = _cubic(distance, -0.75) if cubic else 1 - distance.abs()
+        column = (first + neighbour).clamp(0, old - 1).unsqueeze(1)
+        weights.scatter_add_(1, column, weight.unsqueeze(1))
+    return weights
+
+
+def interpolate(
+    input: Tensor,
+    size: Sizes = None,
+    scale_factor: Factors = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
+    """Resize the last dimensions of (N, C, *sizes) to `size`, or by `scale_factor`.
+
+    `align_corners` keeps the outermost pixels in place, else the outer edges. `antialias` widens
+    the curve for shrinking. `recompute_scale_factor` takes the factor from the rounded sizes.
+    """
+    dims = input.dim() - 2
+    if dims not in MODES.get(mode, ()):
+        raise NotImplementedError(
+            f"interpolate: mode {mode!r} for an input of shape {tuple(input.shape)}; modes and "
+            f"numbers of sizes after (N, C): {MODES}"
+        )
+    if (size is None) == (scale_factor is None):
+        raise ValueError("interpolate: one of size and scale_factor must be given, and only one")
+    if align_corners is not None and mode.startswith("nearest"):
+        raise ValueError("interpolate: align_corners goes with the linear and cubic modes only")
+    if antialias and mode not in ("bilinear", "bicubic"):
+        raise ValueError("interpolate: antialias goes with bilinear and bicubic only")
+    given: Any = size if scale_factor is None else scale_factor
+    values = list(given) if isinstance(given, Sequence) else [given] * dims
+    if len(values) != dims:
+        raise ValueError(
+            f"interpolate: expected 1 number or {dims}, one for each size, got {given}"
+        )
+    factors: list[float | None] = [None] * dims
+    sizes = values
+    if scale_factor is not None:
+        sizes = [math.floor(old * f) for old, f in zip(input.shape[2:], values, strict=True)]
+        factors = factors if recompute_scale_factor else values
+    if min(sizes) <= 0 or 0 in input.shape[1:]:
+        raise RuntimeError(
+            f"interpolate: input and output sizes should be greater than 0, got "
+            f"{tuple(input.shape[2:])} and {tuple(sizes)}"
+        )
+    output = input
+    for axis in range(2, input.dim()):
+        new, factor = int(sizes[axis - 2]), factors[axis - 2]
+        weights = _matrix(mode, output.shape[axis], new, factor, bool(align_corners), antialias)
+        if mode.startswith("nearest"):  # a matrix of ones and zeros chooses rows
+            chosen = weights.argmax(1).to(input.device)
+            output = output.index_select(axis, chosen)
+        else:
+            weights = weights.to(input.device, input.dtype)
+            output = (output.transpose(axis, -1) @ weights.t()).transpose(axis, -1)
+    return output
+
+
+class PixelShuffle(Shown):
+    """(*, C R R, H, W) to (*, C, H R, W R)."""
+
+    shown = ("upscale_factor",)
+
+    def __init__(self, upscale_factor: int) -> None:
+        super().__init__()
+        self.upscale_factor = upscale_factor
+
+    def forward(self, input: Tensor) -> Tensor:
+        return pixel_shuffle(input, self.upscale_factor)
+
+
+class PixelUnshuffle(Shown):
+    """(*, C, H R, W R) to (*, C R R, H, W)."""
+
+    shown = ("downscale_factor",)
+
+    def __init__(self, downscale_factor: int) -> None:
+        super().__init__()
+        self.downscale_factor = downscale_factor
+
+    def forward(self, input: Tensor) -> Tensor:
+        return pixel_unshuffle(input, self.downscale_factor)
+
+
+class ChannelShuffle(Shown):
+    """Deal the channels of each group out among all groups."""
+
+    shown = ("groups",)
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, input: Tensor) -> Tensor:
+        return channel_shuffle(input, self.groups)
+
+
+class Upsample(nn.Module):
+    """Resize to a size or by a factor."""
+
+    def __init__(
+        self,
+        size: Sizes = None,
+        scale_factor: Factors = None,
+        mode: str = "nearest",
+        align_corners: bool | None = None,
+        recompute_scale_factor: bool | None = None,
+    ) -> None:
+        super().__init__()
+        self.size, self.scale_factor, self.mode = size, scale_factor, mode
+        self.align_corners, self.recompute_scale_factor = align_corners, recompute_scale_factor
+
+    def forward(self, input: Tensor) -> Tensor:
+        return interpolate(
+            input,
+            self.size,
+            self.scale_factor,
+            self.mode,
+            self.align_corners,
+            self.recompute_scale_factor,
+        )
+
+    def extra_repr(self) -> str:
+        factor = self.scale_factor
+        return (f"size={self.size}" if factor is None else f"scale_factor={factor}") + (
+            f", mode={self.mode!r}"
+        )
+
+
+class UpsamplingNearest2d(Upsample):
+    """Each pixel becomes a square of its colour."""
+
+    def __init__(self, size: Sizes = None, scale_factor: Factors = None) -> None:
+        super().__init__(size, scale_factor, "nearest")
+
+
+class UpsamplingBilinear2d(Upsample):
+    """Straight lines between the pixels, with the corners in place."""
+
+    def __init__(self, size: Sizes = None, scale_factor: Factors = None) -> None:
+        super().__init__(size, scale_factor, "bilinear", align_corners=True)
