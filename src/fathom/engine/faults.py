@@ -47,9 +47,7 @@ def carried_out(run: Run) -> Iterator[None]:
 
 def _told(run: Run, error: Exception) -> FathomError:
     """An error that nobody foresaw, as one line."""
-    place = (
-        f" in the watcher '{error.watcher}' {error.when}" if isinstance(error, WatcherError) else ""
-    )
+    place = f" in {error.place}" if isinstance(error, WatcherError) else ""
     cause = error.__cause__ if isinstance(error, WatcherError) else error
     assert isinstance(cause, Exception)
     words = (str(cause).strip() or "no more is known").splitlines()[0]

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 from rich.console import Console
+from torch import nn
 
 from fathom.core.devices import autocast_dtype
-from fathom.core.errors import DivergedError, ResourceError, StoppedError, WorkerError
+from fathom.core.errors import DivergedError, FathomError, ResourceError, StoppedError, WorkerError
 from fathom.core.findings import Findings
 from fathom.core.paths import write_whole
 from fathom.engine import watchers
@@ -226,7 +227,7 @@ class _told:  # noqa: N801 - reads as a phrase: `with _told(...)`
             raise ResourceError(f"step {step}", wrong, remedy) from error
         if isinstance(error, WorkerError | watchers.WatcherError):
             if isinstance(error, watchers.WatcherError):
-                error.when = f"after step {step - 1}"
+                error.place += f" after step {step - 1}"
             with suppress(Exception):  # the error on its way says more than one of this save
                 if self.kept.save(self.training) is not None:
                     self.kept.say(f"saved step {step - 1}")
@@ -258,8 +259,7 @@ def _finish(
     _draw(run, clock.history, around)
     findings = Findings()
     if experiment.report is not None:
-        with evaluating(experiment.model):
-            findings = experiment.report(experiment.model)
+        findings = _report(experiment.report, experiment.model)
     for name, figure in findings.figures.items():
         around.save(figure, run.figures / name)
     seen = prepared.train.examples * clock.epoch
@@ -273,6 +273,16 @@ def _finish(
         predicts=experiment.predictor.example if experiment.predictor else None,
     )
     findings.check(run.recipe)
+
+
+def _report(report: Callable[[nn.Module], Findings], model: nn.Module) -> Findings:
+    try:
+        with evaluating(model):
+            return report(model)
+    except FathomError:
+        raise
+    except Exception as error:
+        raise watchers.WatcherError("the recipe's report") from error
 
 
 def final(history: list[dict[str, Any]]) -> Mapping[str, dict[str, float]]:

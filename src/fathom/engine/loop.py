@@ -42,14 +42,24 @@ class Totals:
     weight: Tensor | float = 0.0
 
     def add(self, values: Values, examples: int) -> None:
-        """Count means over a batch of `examples`; where `skipped` is 1 the batch is left out."""
-        weight: Tensor | float = examples
+        """Count means over a batch of `examples`; where `skipped` is 1 the batch is left out.
+
+        Of `skipped` itself the sum is kept: how many updates were.
+        """
+        weight: Tensor | int = examples
         if "skipped" in values:
             weight = examples * (1 - values["skipped"])
             values = {name: value.nan_to_num() for name, value in values.items()}
         for name, value in values.items():
-            weighted = value * (examples if name == "skipped" else weight)
-            self.sums[name] = self.sums[name] + weighted if name in self.sums else weighted
+            times = 1 if name == "skipped" else weight
+            if name not in self.sums:
+                self.sums[name] = value * times
+            elif self.sums[name].device != value.device:  # back from a checkpoint, on the CPU
+                self.sums[name] = self.sums[name].to(value.device) + value * times
+            elif isinstance(times, int):
+                self.sums[name].add_(value, alpha=times)
+            else:
+                self.sums[name].addcmul_(value, times)
         self.weight = self.weight + weight
 
     def means(self) -> dict[str, float]:
@@ -82,7 +92,7 @@ class Clock:
             "batch": self.batch,
             "step": self.step,
             "seconds": self.seconds,
-            "sums": dict(self.totals.sums),
+            "sums": {name: value.clone() for name, value in self.totals.sums.items()},
             "weight": self.totals.weight,
             "history": [dict(record) for record in self.history],
         }
@@ -90,7 +100,8 @@ class Clock:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.epoch, self.batch, self.step = state["epoch"], state["batch"], state["step"]
         self.seconds, self.history = state["seconds"], [dict(r) for r in state["history"]]
-        self.totals = Totals(dict(state["sums"]), state["weight"])
+        sums = {name: value.clone() for name, value in state["sums"].items()}
+        self.totals = Totals(sums, state["weight"])
 
 
 def train(

@@ -160,15 +160,18 @@ def verify(folder: Path, *, sums: bool = True) -> dict[str, Any]:
     remedy = "use another checkpoint"
     for name, entry in body["files"].items():
         path = folder / name
-        if Path(name).name != name or "\0" in name:
-            raise CheckpointError(str(folder), f"its manifest names {name!r}", "do not use it")
         try:
+            if Path(name).name != name:
+                raise ValueError
             size = path.stat().st_size
             same = size == entry["size"] and (not sums or sha256(path) == entry["sha256"])
         except FileNotFoundError:
             raise CheckpointError(str(path), "is missing", remedy) from None
         except OSError as error:
             raise CheckpointError(str(path), f"cannot be read ({error.strerror})", remedy) from None
+        except ValueError:  # a folder, or what no file can be called
+            wrong = f"its manifest names {name!r}"
+            raise CheckpointError(str(folder), wrong, "do not use it") from None
         if size != entry["size"]:
             raise CheckpointError(
                 str(path), f"has {size} bytes, {entry['size']} were written", remedy

@@ -25,11 +25,11 @@ SECONDS_BETWEEN_FIGURES = 10.0
 
 
 class WatcherError(Exception):
-    """An error of ours in a watcher; its cause is the error itself. `when`: after which step."""
+    """An error of ours while looking on, its cause; `place` is "the watcher 'figures'"."""
 
-    def __init__(self, watcher: str) -> None:
-        super().__init__(watcher)
-        self.watcher, self.when = watcher, ""
+    def __init__(self, place: str) -> None:
+        super().__init__(place)
+        self.place = place
 
 
 def watched(records: Iterator[Record], watchers: dict[str, Watcher]) -> Iterator[Record]:
@@ -61,7 +61,7 @@ def _named(name: str, records: Iterator[Record]) -> Iterator[Record]:
     except (_LoopError, WatcherError, FathomError, NonFiniteError):
         raise
     except Exception as error:
-        raise WatcherError(name) from error
+        raise WatcherError(f"the watcher '{name}'") from error
 
 
 def unwrapped(records: Iterator[Record]) -> Generator[Record]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -79,20 +81,25 @@ def load_plain(path: Path) -> Any:
     except FileNotFoundError:
         raise CheckpointError(thing, "is missing", remedy) from None
     except Exception as error:  # a hostile or torn pickle may raise anything at all
-        names = _unsafe_names(path)
+        names = _unsafe_names(path, str(error))
         if names:
             wrong = f"holds code ({', '.join(names[:3])}); not loaded"
             raise CheckpointError(thing, wrong, "use one from a source that you trust") from None
-        wrong = f"cannot be read ({_first_line(error)})"
-        raise CheckpointError(thing, wrong, remedy) from None
+        reason = "not what torch.save writes"
+        if not isinstance(error, pickle.UnpicklingError):
+            reason = _first_line(error)
+        raise CheckpointError(thing, f"cannot be read ({reason})", remedy) from None
 
 
-def _unsafe_names(path: Path) -> list[str]:
-    """What the file's pickle would import beyond tensors and plain Python."""
+def _unsafe_names(path: Path, told: str) -> list[str]:
+    """What the file's pickle would import beyond tensors and plain Python.
+
+    torch lists it for files as it writes them now; of older ones it tells the first only.
+    """
     try:
         return list(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    except Exception:  # not even a pickle
-        return []
+    except Exception:  # not a zip file
+        return re.findall(r"GLOBAL (\S+) w", told)[:1]
 
 
 def _first_line(error: BaseException) -> str:
