@@ -68,7 +68,8 @@ class _Windows(Function):
         n = len(kernel)
         ctx.sizes, ctx.settings = x.shape[-n:], (kernel, stride, dilation, padding)
         wide = with_border(x, padding)
-        counts = window_counts("windows", wide.shape[-n:], kernel, stride, dilation)
+        settings = zip(wide.shape[-n:], kernel, stride, dilation, strict=True)
+        counts = [(size - d * (k - 1) - 1) // s + 1 for size, k, s, d in settings]
         steps = wide.stride()[-n:]
         return wide.as_strided(
             (*wide.shape[:-n], *counts, *kernel),
@@ -137,6 +138,8 @@ def unfold(
             f"dimensions for input, but got: {list(input.shape)}"
         )
     kernel, step, gap, border = (each(v, 2) for v in (kernel_size, stride, dilation, padding))
+    wide = [size + 2 * p for size, p in zip(input.shape[-2:], border, strict=True)]
+    window_counts("unfold", wide, kernel, step, gap)
     views = windows(input, kernel, step, gap, border)  # (…, C, rows, columns, kh, kw)
     columns = views.movedim((-2, -1), (-4, -3))
     channels = columns.shape[-5] * math.prod(kernel)

@@ -37,10 +37,10 @@ def reach(
     `ceil_mode` admits a last window that hangs over the edge, if it begins before the right border.
     """
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    if any(2 * p > span for p, span in zip(padding, spans, strict=True)) or min(padding) < 0:
+    if any(2 * p > k for p, k in zip(padding, kernel, strict=True)) or min(padding) < 0:
         raise RuntimeError(
-            f"{name}: pad should be at most half of effective kernel size, and not negative, but "
-            f"got pad={tuple(padding)}, kernel_size={tuple(kernel)}, dilation={tuple(dilation)}"
+            f"{name}: pad should be at most half of the kernel size, and not negative, but got "
+            f"pad={tuple(padding)}, kernel_size={tuple(kernel)}"
         )
     wide = [size + 2 * p for size, p in zip(sizes, padding, strict=True)]
     counts = window_counts(
@@ -55,6 +55,11 @@ def reach(
             counts[at] = math.ceil((w - span) / s) + 1
             if (counts[at] - 1) * s >= sizes[at] + padding[at]:
                 counts[at] -= 1
+        if min(counts) < 1:
+            raise RuntimeError(
+                f"{name}: an input of sizes {tuple(sizes)} has no room for a window of {spans}, "
+                f"even in part: output size {tuple(counts)} is too small"
+            )
     return counts
 
 
@@ -95,8 +100,8 @@ def largest(
     stride: Sequence[int],
     padding: Sequence[int],
     dilation: Sequence[int],
-) -> Tensor:
-    """The numbers of the cells that are largest in their windows, (…, *counts)."""
+) -> tuple[Tensor, Tensor]:
+    """The largest cells of all windows and their numbers, both (…, *counts)."""
     border = borders(input.shape, counts, kernel, stride, padding, dilation)
     best = pad(input.detach(), border, value=-math.inf)
     at = cell_numbers(input.shape[-len(kernel) :], input.device)
@@ -112,7 +117,7 @@ def largest(
         best, at = candidates[0]
         for candidate in candidates[1:]:
             best, at = larger(best, at, *candidate)
-    return at.expand(best.shape)
+    return best, at.expand(best.shape)
 
 
 def max_pool(
@@ -131,8 +136,10 @@ def max_pool(
     kernel, border, gap = each(kernel_size, n), each(padding, n), each(dilation, n)
     step = kernel if stride is None else each(stride, n)
     counts = reach(name, input.shape[-n:], kernel, step, border, gap, ceil_mode)
-    at = largest(input, counts, kernel, step, border, gap)
+    best, at = largest(input, counts, kernel, step, border, gap)
     output = input.flatten(-n).gather(-1, at.flatten(-n)).view(at.shape)
+    if any(border):  # with gaps in it, a window can miss all cells of the input
+        output = torch.where(best == -math.inf, best, output)
     return (output, at) if return_indices else output
 
 
