@@ -60,6 +60,23 @@ def set_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
+def keep_freed_memory() -> None:
+    """Let the C library keep what a step frees for the next one (glibc; elsewhere a no-op).
+
+    By default large blocks go back to the system and come again as fresh pages, each with a
+    fault: LeNet took 4,300 of them a step, and 1.4 times as long.
+    """
+    import ctypes
+
+    trim_threshold, mmap_threshold = -1, -3  # names of <malloc.h>
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError, TypeError):
+        return
+    mallopt(mmap_threshold, 1 << 30)
+    mallopt(trim_threshold, (1 << 31) - 1)
+
+
 def autocast_dtype(precision: str) -> torch.dtype | None:
     """The type that autocast computes in; None for single precision."""
     import torch

@@ -19,6 +19,11 @@ class FathomError(Exception):
         super().__init__(f"{thing}: {wrong}; {remedy}")
         self.thing, self.wrong, self.remedy = thing, wrong, remedy
 
+    def __reduce__(self) -> tuple[object, tuple[object, ...], dict[str, object]]:
+        """Errors come whole out of other processes."""
+        made_by = FathomError.__new__, (type(self),), self.__dict__
+        return made_by
+
 
 class SettingError(FathomError):
     """Wrong words on the command line, or a setting out of range."""

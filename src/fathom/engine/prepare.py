@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from fathom.core.devices import choose_device
+from fathom.core.devices import choose_device, keep_freed_memory
 from fathom.core.experiment import Batches, Experiment
 from fathom.core.recipe import Recipe
 from fathom.core.seeds import seed_everything
@@ -60,6 +60,7 @@ def prepare(
     Networks with torch's 2-d convolutions are laid out channels last: 1.2 to 1.7 times the speed.
     """
     place = choose_device(device)
+    keep_freed_memory()
     seed_everything(seed)
     experiment: Experiment = recipe.function(**settings)
     convolves = any(isinstance(module, nn.Conv2d) for module in experiment.model.modules())

@@ -43,12 +43,12 @@ def lenet(
     lib = library(impl)
     pictures = load_pictures(data, size=28)
     model = lenet_model(
-        len(pictures.classes), in_channels=pictures.channels, activation=activation, nn=lib.nn
+        len(pictures.classes), in_channels=pictures.form[0], activation=activation, nn=lib.nn
     )
     return Experiment(
         model,
         pictures.train.batches(batch_size),
-        lib.nn.CrossEntropyLoss(),
+        lib.cross_entropy,
         lib.optim.SGD(model.parameters(), lr=lr),
         epochs,
         valid=pictures.valid.batches(1_000, shuffle=False),

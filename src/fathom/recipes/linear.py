@@ -80,12 +80,12 @@ def vectorization(*, count: Count = 10_000, examples: Count = 1_000) -> Findings
             )
         },
         figures={
-            "normal-densities": lines(z.tolist(), densities, x="x", y="p(x)"),
+            "normal-densities": lines(z.tolist(), densities, xlabel="x", ylabel="p(x)"),
             "likelihood": lines(
                 shifts.tolist(),
                 {"negative log-likelihood": negative_log_likelihood},
-                x="w1 away from its best value",
-                y="up to a constant",
+                xlabel="w1 away from its best value",
+                ylabel="up to a constant",
             ),
         },
         claims={
@@ -171,10 +171,9 @@ def linear_regression(
                 "predictions": scatter_fit(
                     second.tolist(),
                     (valid[1].flatten() - weight[0] * valid[0][:, 0]).tolist(),
-                    [-3.0, 3.0],
-                    at_mean,
-                    x="x2",
-                    y="y - w1 x1",
+                    {"fit": ([-3.0, 3.0], at_mean)},
+                    xlabel="x2",
+                    ylabel="y - w1 x1",
                 )
             },
         )
@@ -213,15 +212,15 @@ def softmax_regression(
     """
     lib = library(impl)
     pictures = load_pictures(data)
-    model = softmax_model(pictures.inputs, len(pictures.classes), nn=lib.nn)
+    model = softmax_model(math.prod(pictures.form), len(pictures.classes), nn=lib.nn)
     return Experiment(
         model,
         pictures.train.batches(batch_size),
-        lib.nn.CrossEntropyLoss(),
+        lib.cross_entropy,
         lib.optim.SGD(model.parameters(), lr=lr),
         epochs,
         valid=pictures.valid.batches(1_000, shuffle=False),
         metrics={"accuracy": accuracy},
         predictor=PictureClassifier(pictures.read, pictures.classes),
-        report=classified(pictures, templates=True),
+        report=classified(pictures),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import torch
@@ -53,11 +54,11 @@ def mlp(
     lib = library(impl)
     pictures = load_pictures(data)
     classes = len(pictures.classes)
-    model = mlp_model(pictures.inputs, [hidden], classes, activation=activation, nn=lib.nn)
+    model = mlp_model(math.prod(pictures.form), [hidden], classes, activation=activation, nn=lib.nn)
     return Experiment(
         model,
         pictures.train.batches(batch_size),
-        lib.nn.CrossEntropyLoss(),
+        lib.cross_entropy,
         lib.optim.SGD(model.parameters(), lr=lr),
         epochs,
         valid=pictures.valid.batches(1_000, shuffle=False),
@@ -122,10 +123,9 @@ def polynomial(
                 "predictions": scatter_fit(
                     x.tolist(),
                     train[1].flatten().tolist(),
-                    grid.tolist(),
-                    curve.tolist(),
-                    x="x",
-                    y="y",
+                    {f"{terms} terms": (grid.tolist(), curve.tolist())},
+                    xlabel="x",
+                    ylabel="y",
                 )
             },
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fathom.core.findings import Findings, Table
 from fathom.data.images import PictureSet
@@ -15,57 +16,53 @@ SHOWN = 18
 MEASURED = 2_000
 
 
-def classified(pictures: PictureSet, *, templates: bool = False) -> Callable[[nn.Module], Findings]:
-    """A report: held-out pictures with their classes, wrong ones marked, and the common mistakes.
+def classified(pictures: PictureSet) -> Callable[[nn.Module], Findings]:
+    """A report: held-out pictures with their classes, wrong ones marked; the common mistakes.
 
-    With `templates` also the first layer's weights as pictures.
+    A model of one linear layer also shows its weights, a template for each class.
     """
 
     def report(model: nn.Module) -> Findings:
-        images = pictures.valid.images[:MEASURED]
-        labels = pictures.valid.labels[:MEASURED]
-        batches = pictures.valid.batches(256, shuffle=False)
-        device = next(model.parameters()).device
-        guesses = torch.cat(
-            [
-                model(inputs.to(device)).argmax(1).cpu()
-                for number, (inputs, _) in enumerate(batches.epoch(0, 0))
-                if number * 256 < MEASURED
-            ]
-        )[: len(labels)]
+        inputs, labels, guesses = _guessed(model, pictures)
         wrong = guesses != labels
-        shown = torch.cat([wrong.nonzero()[: SHOWN // 3, 0], torch.arange(SHOWN)])[:SHOWN].sort()
-        chosen = shown.values[shown.values < len(labels)].unique()
+        first_wrong = wrong.nonzero()[: SHOWN // 3, 0]
+        first = torch.arange(min(SHOWN, len(labels)))
+        chosen = torch.cat([first_wrong, first]).unique()[:SHOWN]
+        names = pictures.classes
         titles = [
-            pictures.classes[g] if g == y else f"{pictures.classes[g]} (is {pictures.classes[y]})"
-            for g, y in zip(guesses[chosen].tolist(), labels[chosen].tolist(), strict=True)
+            names[guess] if guess == label else f"{names[guess]}, is {names[label]}"
+            for guess, label in zip(guesses[chosen].tolist(), labels[chosen].tolist(), strict=True)
         ]
-        figures = {"predictions": picture_grid(images[chosen], titles, wrong[chosen].tolist())}
-        if templates:
-            weight = next(p for p in model.parameters() if p.dim() == 2)
-            shape = (len(weight), *images.shape[1:])
-            if weight.shape[1] == images[0].numel():
-                grid = weights_grid(weight.detach().cpu().reshape(shape), pictures.classes)
-                figures["weights"] = grid
+        shown = (inputs[chosen] * 255).round().to(torch.uint8)
+        figures = {"predictions": picture_grid(shown, titles, wrong[chosen].tolist())}
+        weights = [p.detach().cpu() for p in model.parameters() if p.dim() > 1]
+        if len(weights) == 1 and weights[0].shape[1] == math.prod(pictures.form):
+            figures["weights"] = weights_grid(weights[0].reshape(-1, *pictures.form), names)
         return Findings(
-            tables={"Most common mistakes": mistakes(guesses, labels, pictures.classes)},
-            figures=figures,
+            tables={"Most common mistakes": mistakes(guesses, labels, names)}, figures=figures
         )
 
     return report
 
 
-def mistakes(
-    guesses: torch.Tensor, labels: torch.Tensor, classes: list[str], most: int = 3
-) -> Table:
+def _guessed(model: nn.Module, pictures: PictureSet) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures, labels and guesses for the first of what was held out."""
+    device = next(model.parameters()).device
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    for inputs, labels in pictures.valid.batches(256, shuffle=False).epoch(0, 0):
+        guesses = model(inputs.to(device)).argmax(1).cpu()
+        found.append((inputs.clone(), labels.clone(), guesses))
+        if sum(len(labels) for _, labels, _ in found) >= MEASURED:
+            break
+    inputs, labels, guesses = (torch.cat(column) for column in zip(*found, strict=True))
+    return inputs, labels, guesses
+
+
+def mistakes(guesses: Tensor, labels: Tensor, classes: Sequence[str], most: int = 3) -> Table:
     """The pairs of classes that are most often taken for one another."""
-    count = len(classes)
-    pairs = torch.bincount(labels * count + guesses, minlength=count * count).reshape(count, count)
-    pairs.fill_diagonal_(0)
-    order = pairs.flatten().argsort(descending=True, stable=True)[:most].tolist()
-    rows = [
-        [classes[i // count], classes[i % count], int(pairs.flatten()[i])]
-        for i in order
-        if pairs.flatten()[i] > 0
-    ]
+    K = len(classes)
+    counts = torch.bincount(labels * K + guesses, minlength=K * K).reshape(K, K)
+    flat = counts.fill_diagonal_(0).flatten()
+    order = flat.argsort(descending=True, stable=True)[:most].tolist()
+    rows = [[classes[i // K], classes[i % K], int(flat[i])] for i in order if flat[i] > 0]
     return Table(["is", "taken for", "times"], rows)
