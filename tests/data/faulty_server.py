@@ -46,7 +46,7 @@ def serving(**settings):
         def log_message(self, *words):
             pass
 
-        def do_GET(self):  # noqa: N802 - http.server's name
+        def do_GET(self):
             with server.lock:
                 server.requests.append(self.headers.get("Range", ""))
                 limit = server.cut.pop(0) if server.cut else None

@@ -87,12 +87,12 @@ def learn(table: Table, *, missing: Missing = "mean") -> Features:
     for name, values in table.columns.items():
         if isinstance(values, np.ndarray):
             known = values[~np.isnan(values)]
-            mean = float(known.mean()) if len(known) else 0.0
-            # As the book's (and pandas'): N - 1 below; of one row there is none.
-            std = float(known.std(ddof=1)) if len(known) > 1 else 0.0
-            if std <= abs(mean) * 1e-12 or not math.isfinite(std):
+            mean, std = float(known[0]) if len(known) else 0.0, 1.0
+            if len(known) and known.min() < known.max():
+                # As the book's (and pandas'): the variance is divided by N - 1.
+                mean, std = float(known.mean()), float(known.std(ddof=1))
+            else:
                 notes.append(f"{name} never changes in the training rows: its std is taken as 1")
-                std = 1.0
             columns.append(Number(name, mean, std))
         else:
             columns.append(Word(name, tuple(sorted({word for word in values if word}))))

@@ -112,7 +112,7 @@ def read_folder(
     classes = _class_names(train_folder)
     train = _listed(train_folder, classes)
     if valid_folder is not None:
-        if unknown := set(_class_names(valid_folder)) - set(classes):
+        if unknown := set(_class_names(valid_folder, at_least=1)) - set(classes):
             wrong = f"has the class {sorted(unknown)[0]}, which {train_folder.name} has not"
             raise DataError(named(valid_folder), wrong, "give both the same class folders")
         valid = _listed(valid_folder, classes, may_lack=True)
@@ -141,10 +141,10 @@ def _splits_of(folder: Path) -> tuple[Path, Path | None]:
     return folder, None
 
 
-def _class_names(folder: Path) -> list[str]:
+def _class_names(folder: Path, *, at_least: int = 2) -> list[str]:
     with reading(folder):
         names = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
-    if len(names) < 2:
+    if len(names) < at_least:
         wrong = f"has {len(names)} class folders"
         raise DataError(named(folder), wrong, "make a folder of pictures for each class")
     known: dict[str, str] = {}

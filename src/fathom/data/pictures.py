@@ -25,8 +25,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", "
 MOST_PIXELS = 64_000_000  # 256 MB once decoded; more than a telephone's camera gives
 GREY = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L", "I"})
 
-# Pillow warns from 89 million pixels on; here fewer are refused already, in words of our own.
+# Pillow warns of pictures that are refused here in words of our own: too large, or damaged.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, struct.error, IndexError, OverflowError)
 

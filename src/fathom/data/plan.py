@@ -45,8 +45,10 @@ class Plan:
             raise SettingError("limit-batches", f"is {batches}", "give 1 or more")
         return replace(self, most=batches)
 
-    def order(self, seed: int, epoch: int) -> Tensor:
-        """(examples,) int64, on the CPU: the samples of the epoch, batch after batch."""
-        if self.shuffle:
-            return permutation(self.count, seed, epoch)[: self.examples]
-        return torch.arange(self.examples)
+    def batches(self, seed: int, epoch: int, first: int = 0, device: str = "cpu") -> list[Tensor]:
+        """The samples of each batch from number `first` on: (B,) int64, the last may be shorter."""
+        everything = torch.arange(self.count)
+        order = permutation(self.count, seed, epoch) if self.shuffle else everything
+        left = order[first * self.batch_size : self.examples].to(device)
+        # Split makes one empty batch of nothing.
+        return list(left.split(self.batch_size)) if len(left) else []

@@ -71,6 +71,8 @@ def read_ahead(
     `fail` if a worker raises, dies or is silent for `timeout` seconds; a FathomError of `read` is
     raised as it is.
     """
+    if not tasks:
+        return
     largest = max(len(task) for task in tasks)
     count = max(1, workers * AHEAD)
     slots = _shared(count, largest, *samples.shape)

@@ -166,12 +166,14 @@ def _rows(
     if len(header) > MOST_COLUMNS:
         wrong = f"has {len(header):,} columns, more than {MOST_COLUMNS:,}"
         raise DataError(f"{file} line {first}", wrong, "split the table")
+    seen: set[str] = set()
     for place, name in enumerate(header):
         if not name:
             raise DataError(f"{file} line {first}", f"column {place + 1} has no name", "name it")
-        if name in header[:place]:
+        if name in seen:
             wrong = f"the column {name} is there twice"
             raise DataError(f"{file} line {first}", wrong, "rename one")
+        seen.add(name)
     rows = []
     for line, row in numbered:
         if len(row) != len(header):

@@ -58,14 +58,11 @@ class WorkerBatches:
         return len(self.plan)
 
     def epoch(self, seed: int, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        order = self.plan.order(seed, epoch)[first * self.batch_size :]
-        if not len(order):
-            return
+        tasks = self.plan.batches(seed, epoch, first)
 
         def fail(worker: int, what: str, task: int) -> WorkerError:
             return self._error(worker, what, first + task)
 
-        tasks = order.split(self.batch_size)
         read = read_ahead(
             self.samples,
             [indices.tolist() for indices in tasks],
