@@ -17,7 +17,8 @@ from fathom.core.errors import DataError
 
 def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     """The share of examples whose largest logit is that of their label."""
-    return _mean(logits.argmax(1) == _fitting(labels, logits[:, 0]))
+    guesses = logits.argmax(1)
+    return _mean(guesses == _fitting(labels, guesses))
 
 
 def top_k_accuracy(logits: Tensor, labels: Tensor, k: int = 5) -> Tensor:

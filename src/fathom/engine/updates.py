@@ -105,7 +105,8 @@ def descend(
 
     def update(batch: Any) -> Values:
         nonlocal updates
-        optimizer.zero_grad(set_to_none=True)
+        for parameter in parameters:  # what `zero_grad` does, without its 25 microseconds
+            parameter.grad = None
         guard.before()
         values = gradients(batch)
         if scaler is not None:
