@@ -25,7 +25,7 @@ Normal = tuple[Sequence[float], Sequence[float]]
 
 
 class Scale:
-    """Bytes to numbers: `x / 255` (as a product: half the time), then `(x - mean) / std` by channel, then resized.
+    """Bytes to numbers: `x / 255`, then `(x - mean) / std` by channel, then resized.
 
     One object serves one run through an epoch: what it gives is written over by the next call.
     """
@@ -39,7 +39,7 @@ class Scale:
         if self._floats is None or len(self._floats) < len(bytes_B):
             self._floats = torch.empty_like(bytes_B, dtype=torch.float32)
         floats_B = self._floats[: len(bytes_B)]
-        floats_B.copy_(bytes_B).mul_(1 / 255)
+        floats_B.copy_(bytes_B).div_(255)
         if self.normal is not None:
             mean, std = (floats_B.new_tensor(v).view(-1, 1, 1) for v in self.normal)
             floats_B.sub_(mean).div_(std)
