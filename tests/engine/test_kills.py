@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from driving import STEPS, altered, digest, finish, go_on, leftovers, start, steps
 from forked import Child, run
-from toy import ToyBatches
+from toy import TOY, ToyBatches
 
 from fathom.core import paths
+from fathom.core.experiment import Experiment
+from fathom.core.recipe import Recipe
 from fathom.engine import manifest
 from fathom.engine.checkpoint import Checkpoints
 from fathom.engine.manifest import verify
@@ -272,9 +275,31 @@ def test_t17_resume_at_every_step(quick, undisturbed):
         shutil.rmtree(folder)
 
 
-def start_and_keep_all(folder: Path, every: int) -> None:
+def start_and_keep_all(folder: Path, every: int, recipe: Recipe = TOY) -> None:
     Checkpoints.__init__.__kwdefaults__["keep"] = 99
-    start(folder, save_every=every)
+    start(folder, recipe, save_every=every)
+
+
+def test_t17_resume_with_a_schedule_by_epoch(quick):
+    """Within an epoch the schedule does not know how many of its updates are done."""
+
+    def change(toy: Experiment) -> Experiment:
+        halving = torch.optim.lr_scheduler.StepLR(toy.optimizer, 1, 0.5)
+        return replace(toy, schedule=halving, schedule_per="epoch", patience=9, clip=0.5)
+
+    recipe = altered(change)
+    assert run(start_and_keep_all, quick / "all", 1, recipe).status == 0
+    expected = digest(quick / "all")
+    for at in (3, 8, 13, 20):
+        folder = quick / "one"
+        shutil.copytree(quick / "all", folder)
+        for step, path in steps(folder).items():
+            if step != at:
+                shutil.rmtree(path)
+        outcome = run(go_on, folder, recipe)
+        assert outcome.status == 0, outcome.output
+        assert digest(folder) == expected, f"resumed from step {at}"
+        shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -85,13 +85,17 @@ def fit(
         )
         kept.before = guard.read
         dtype = autocast_dtype(choice.precision)
+
+        def last_of_epoch() -> bool:
+            return training.clock.batch + 1 == len(prepared.train)
+
         update = descend(
             gradients(dtype),
             experiment.optimizer,
             guard,
             clip=experiment.clip,
             schedule=experiment.schedule,
-            schedule_every=1 if experiment.schedule_per == "step" else len(prepared.train),
+            ends_epoch=None if experiment.schedule_per == "step" else last_of_epoch,
             scaler=scaler,
         )
         records = train(

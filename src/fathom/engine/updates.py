@@ -92,19 +92,18 @@ def descend(
     *,
     clip: float | None = None,
     schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
-    schedule_every: int = 1,
+    ends_epoch: Callable[[], bool] | None = None,
     scaler: torch.amp.GradScaler | None = None,
 ) -> Update:
     """One update: gradients, the check, clipping to norm `clip`, the step, the schedule.
 
     The guard holds the step back when loss or gradients are not finite; see `guard.py`. With a
-    `scaler` (fp16) a step that overflowed is not taken and the scale is halved.
+    `scaler` (fp16) a step that overflowed is not taken and the scale is halved. The schedule
+    moves with each step taken, or where `ends_epoch` is given with each epoch that ends.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    updates = 0 if schedule is None else schedule.last_epoch * schedule_every
 
     def update(batch: Any) -> Values:
-        nonlocal updates
         for parameter in parameters:  # what `zero_grad` does, without its 25 microseconds
             parameter.grad = None
         guard.before()
@@ -119,10 +118,8 @@ def descend(
             scaler.update()
         elif allowed:
             optimizer.step()
-        if allowed and schedule is not None:
-            updates += 1
-            if updates % schedule_every == 0:
-                schedule.step()
+        if schedule is not None and (allowed if ends_epoch is None else ends_epoch()):
+            schedule.step()
         return values
 
     return update
