@@ -22,6 +22,7 @@ from fathom.data.sources import (
     file_of,
     find,
     place,
+    reporting,
     source_named,
     sources,
 )
@@ -132,7 +133,10 @@ def test_fetched_into_the_cache_in_place_of_a_wrong_file(shelf, monkeypatch):
         (report,) = check(source)
         assert (report.status, report.path) == ("wrong", place(source) / "x.bin")
         assert "sha256" in report.wrong
-        assert fetch(source)["x.bin"].read_bytes() == CONTENT
+        told = []
+        with reporting(lambda *words: told.append(words)):
+            assert fetch(source)["x.bin"].read_bytes() == CONTENT
+        assert told[-1] == ("x.bin", len(CONTENT), len(CONTENT))
         fetch(source)
         assert len(server.requests) == 1
     (report,) = check(source)

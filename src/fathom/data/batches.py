@@ -33,6 +33,7 @@ class Scale:
     def __init__(self, normal: Normal | None = None, size: int | None = None) -> None:
         self.normal, self.size = normal, size
         self._floats: Tensor | None = None
+        self._mean_std: Tensor | None = None  # (2, C, 1, 1)
 
     def __call__(self, bytes_B: Tensor) -> Tensor:
         """uint8 (B, ...) to float32 of the same layout; resized, (B, C, size, size)."""
@@ -41,8 +42,9 @@ class Scale:
         floats_B = self._floats[: len(bytes_B)]
         floats_B.copy_(bytes_B).div_(255)
         if self.normal is not None:
-            mean, std = (floats_B.new_tensor(v).view(-1, 1, 1) for v in self.normal)
-            floats_B.sub_(mean).div_(std)
+            if self._mean_std is None:  # once: an accelerator would be waited for each time
+                self._mean_std = floats_B.new_tensor(self.normal)[:, :, None, None]
+            floats_B.sub_(self._mean_std[0]).div_(self._mean_std[1])
         return floats_B if self.size is None else resize(floats_B, self.size)
 
 

@@ -8,8 +8,11 @@ Files are looked for in each `$FATHOM_DATA/NAME/`, then in the cache, and verifi
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 from collections.abc import Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -125,8 +128,23 @@ def found(source: Source) -> dict[str, Path] | None:
     return None
 
 
+_progress: ContextVar[Progress | None] = ContextVar("progress", default=None)
+
+
+@contextlib.contextmanager
+def reporting(progress: Progress) -> Iterator[None]:
+    """Within its block every download tells `progress` (file name, bytes here, bytes in all)."""
+    token = _progress.set(progress)
+    try:
+        yield
+    finally:
+        _progress.reset(token)
+
+
 def fetch(source: Source, progress: Progress | None = None) -> dict[str, Path]:
     """The files of a source by name: found, or else downloaded into the cache.
+
+    `progress` is told of downloads, or else what the `reporting` around this says.
 
     Raises DataError with the offline way if they cannot be had, ResourceError if the cache cannot
     be written to.
@@ -146,7 +164,7 @@ def fetch(source: Source, progress: Progress | None = None) -> dict[str, Path]:
                 sha256=file.sha256,
                 thing=source.name,
                 remedy=_offline_way(source, file),
-                progress=progress,
+                progress=progress or _progress.get(),
             )
         paths[file.name] = path
     return paths
@@ -177,7 +195,7 @@ def _candidates(source: Source, file: File) -> Iterator[Path]:
     homes = [folder / source.name / inner for folder in data_dirs() for inner in source.folders]
     for home in [*homes, place(source)]:
         path = home / file.name
-        if path.is_file():
+        if os.path.isfile(path):
             yield path
 
 

@@ -7,6 +7,7 @@ that is seen, and any batch can be the first.
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Iterator
 
 import torch
@@ -17,12 +18,13 @@ from fathom.data.batches import Normal, Scale, Transform
 from fathom.data.plan import Plan
 from fathom.data.pool import Samples, read_ahead
 
-WORKERS = 2
 TIMEOUT = 120.0  # seconds that one batch may take
 
 
 class WorkerBatches:
     """`samples` in batches, read by `workers` processes; a `Batches` of `core.experiment`.
+
+    As many workers as there are cores, up to eight, unless it is said how many; 0 reads here.
 
     They come out as from `TensorBatches`: float32 in [0, 1], then `normal`, then `transform`.
     Raises WorkerError if a worker raises, dies, gives a sample of another shape, or is silent for
@@ -38,10 +40,11 @@ class WorkerBatches:
         drop_last: bool = False,
         transform: Transform | None = None,
         normal: Normal | None = None,
-        workers: int = WORKERS,
+        workers: int | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
-        self.samples, self.workers, self.timeout = samples, workers, timeout
+        self.samples, self.timeout = samples, timeout
+        self.workers = min(8, os.cpu_count() or 1) if workers is None else workers
         self.plan = Plan(len(samples), batch_size, shuffle, drop_last, samples.split)
         self.transform, self.normal = transform, normal
         self._device, self._channels_last = torch.device("cpu"), False
