@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 def compare(runs: list[str], /, *, quantity: str = "loss", save: str | None = None) -> Answer:
     """Runs side by side: the settings in which they differ, their results, their curves.
+
+    Runs that differ in nothing but their seed get a row of medians.
 
     Args:
         runs: folders of runs, or recipes for their latest runs
@@ -44,23 +47,32 @@ def compare(runs: list[str], /, *, quantity: str = "loss", save: str | None = No
             {
                 "run": name,
                 **{key: run.facts.get("arguments", {}).get(key) for key in differing},
+                "seed": run.facts.get("seed"),
                 "status": run.facts.get("status"),
                 **scores,
                 "seconds": run.facts.get("seconds"),
                 "examples/s": run.facts.get("examples_per_second"),
             }
         )
+    if not differing and len(rows) > 2:
+        rows.append({"run": "median", **_medians(rows)})
     figure = _figure(dict(zip(names, found, strict=True)), quantity, save)
     columns = list(dict.fromkeys(column for row in rows for column in row))
 
     def page(console: Console) -> None:
         cells = [[row.get(column) for column in columns] for row in rows]
-        console.print(table(columns, cells, right=range(len(differing) + 2, len(columns))))
+        console.print(table(columns, cells, right=range(len(differing) + 3, len(columns))))
         if figure is not None:
             console.print(f"\nfigure   {short(figure)}")
 
     document = {"runs": rows, "differing": differing, "figure": str(figure) if figure else None}
     return Answer(document, page)
+
+
+def _medians(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Of each number, over runs that differ in their seed only."""
+    numbers = [n for n, v in rows[0].items() if n != "seed" and isinstance(v, int | float)]
+    return {n: statistics.median(r[n] for r in rows if r.get(n) is not None) for n in numbers}
 
 
 def _names(runs: list[Run]) -> list[str]:

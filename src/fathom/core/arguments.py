@@ -45,6 +45,12 @@ NonNegative = Annotated[float, Bounds(at_least=0)]
 Fraction = Annotated[float, Bounds(at_least=0, at_most=1)]
 Impl = Annotated[Literal["torch", "scratch"], "PyTorch's fastest path, or the code to read"]
 
+COMMON = {
+    "activation": "between the layers",
+    "batch_size": "examples in a step",
+    "epochs": "times through the data",
+    "lr": "learning rate",
+}
 REQUIRED = inspect.Parameter.empty
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
@@ -147,7 +153,7 @@ def _argument(name: str, hint: Any, parameter: inspect.Parameter, described: str
     bounds: Bounds | None = None
     choices: tuple[Any, ...] = ()
     optional = many = False
-    words = described
+    words = described or COMMON.get(name, "")
     while True:
         origin, parts = typing.get_origin(hint), typing.get_args(hint)
         if origin is Annotated:

@@ -34,10 +34,15 @@ def classified(pictures: PictureSet) -> Callable[[nn.Module], Findings]:
             for guess, label in zip(guesses[chosen].tolist(), labels[chosen].tolist(), strict=True)
         ]
         shown = (inputs[chosen] * 255).round().to(torch.uint8)
-        figures = {"predictions": picture_grid(shown, titles, wrong[chosen].tolist())}
+        figures = {
+            "predictions": picture_grid(
+                shown, titles, wrong[chosen].tolist(), title="held out, and taken for"
+            )
+        }
         weights = [p.detach().cpu() for p in model.parameters() if p.dim() > 1]
         if len(weights) == 1 and weights[0].shape[1] == math.prod(pictures.form):
-            figures["weights"] = weights_grid(weights[0].reshape(-1, *pictures.form), names)
+            templates = weights[0].reshape(-1, *pictures.form)
+            figures["weights"] = weights_grid(templates, names, title="weights of each class")
         return Findings(
             tables={"Most common mistakes": mistakes(guesses, labels, names)}, figures=figures
         )
