@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fathom.scratch.nn.elementwise import InPlace, Shown, elementwise, in_place, positive
+from fathom.scratch.nn.elementwise import InPlace, Shown, above, elementwise, in_place
 
 
 @elementwise(saves="output", slope=torch.sign)
@@ -52,8 +52,10 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return in_place(_clip, input, inplace, 0.0, 6.0)
 
 
+# y - y^2 is above zero between 0 and 1, and zero at both.
+@elementwise(saves="output", slope=lambda y: torch.addcmul(y, y, y, value=-1).sign_().div_(6))
 def _hardsigmoid(x: Tensor) -> Tensor:
-    return _clip(x + 3, 0.0, 6.0) / 6
+    return (x + 3).clamp_(0, 6).div_(6)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
@@ -61,15 +63,26 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     return in_place(_hardsigmoid, input, inplace)
 
 
+def _hardswish_slope(x: Tensor) -> Tensor:
+    """x / 3 + 1/2 between -3 and 3; from there on `trunc` is -1 or 1, which makes it 0 or 1."""
+    third = (x / 3).clamp_(-1, 1)
+    return third.sub(third.trunc(), alpha=0.5).add_(0.5)
+
+
+@elementwise(saves="input", slope=_hardswish_slope)
+def _hardswish(x: Tensor) -> Tensor:
+    return (x + 3).clamp_(0, 6).mul_(x).div_(6)
+
+
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x hardsigmoid(x)."""
-    return in_place(lambda x: x * _hardsigmoid(x), input, inplace)
+    return in_place(_hardswish, input, inplace)
 
 
-@elementwise(saves="input", slope=lambda x, threshold, value: positive(x - threshold))
+@elementwise(saves="input", slope=lambda x, threshold, value: above(x, threshold))
 def _threshold(x: Tensor, threshold: float, value: float) -> Tensor:
-    above = positive(x - threshold)
-    return x.clamp(min=threshold).mul_(above).add_((1 - above).mul_(value))
+    keep = above(x, threshold)
+    return x.clamp(min=threshold).mul_(keep).add_(keep.sub_(1), alpha=-value)
 
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
@@ -79,8 +92,10 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 def _scale_below_zero(x: Tensor, slope: float | Tensor) -> Tensor:
     """x above zero, `slope` x below. The mask is a constant, so autograd gives the right slopes."""
-    above = positive(x.detach())
-    return x * (above + (1 - above) * slope)
+    if isinstance(slope, float) and 0 <= slope <= 1:
+        return x * x.detach().sign().clamp_(min=slope)
+    up = above(x.detach())
+    return x * (up + (1 - up) * slope)
 
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
@@ -124,10 +139,10 @@ def rrelu(
 
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """x where |x| > `lambd`, else 0."""
-    return input * positive(input.detach().abs().sub_(lambd))
+    return input * input.detach().abs().gt_(lambd)
 
 
-@elementwise(saves="output", slope=lambda y, lambd: y.sign().abs())
+@elementwise(saves="output", slope=lambda y, lambd: y.sign().abs_())
 def _softshrink(x: Tensor, lambd: float) -> Tensor:
     return x - x.clamp(-lambd, lambd)
 

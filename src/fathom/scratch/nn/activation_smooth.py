@@ -15,7 +15,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from fathom.scratch.nn.elementwise import InPlace, Shown, elementwise, exp, in_place, positive
+from fathom.scratch.nn.elementwise import InPlace, Shown, above, elementwise, exp, in_place
 
 # Values for which a SELU layer keeps mean 0 and variance 1 (Klambauer et al., equation 14).
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
@@ -24,7 +24,7 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
 @elementwise(saves="output", slope=lambda y: torch.addcmul(y, y, y, value=-1))
 def sigmoid(input: Tensor) -> Tensor:
     """1 / (1 + e^-x), with slope y (1 - y). Where e^-x overflows, 1 / infinity is the right 0."""
-    return exp(-input).add_(1).reciprocal_()
+    return exp(input, -1).add_(1).reciprocal_()
 
 
 @elementwise(saves="output", slope=lambda y: 1 - y * y)
@@ -37,21 +37,24 @@ def tanh(input: Tensor) -> Tensor:
     return numerator.div_(numerator + 2)
 
 
+@elementwise(saves="input", slope=lambda x: exp(x).add_(1).reciprocal_())
 def logsigmoid(input: Tensor) -> Tensor:
-    """log sigmoid(x) = -softplus(-x): the sigmoid itself would underflow to log 0."""
-    return -softplus(-input, 1.0, math.inf)
+    """log sigmoid(x) = min(x, 0) - log(1 + e^-|x|), with slope sigmoid(-x).
+
+    The sigmoid itself would underflow, and its logarithm be that of 0.
+    """
+    return input.clamp(max=0).sub_(exp(input.abs(), -1).log1p_())
 
 
-def _softplus_slope(x: Tensor, beta: float, threshold: float) -> Tensor:
-    return torch.where(beta * x > threshold, 1, sigmoid(beta * x))
-
-
-@elementwise(saves="input", slope=_softplus_slope)
+@elementwise(
+    saves="input",
+    slope=lambda x, beta, threshold: torch.maximum(sigmoid(beta * x), above(beta * x, threshold)),
+)
 def _softplus(x: Tensor, beta: float, threshold: float) -> Tensor:
     # log(1 + e^z) = max(z, 0) + log(1 + e^-|z|), whose exponential cannot overflow.
     z = beta * x
-    bend = exp(z.abs().neg_()).log1p_()
-    return torch.where(z > threshold, x, bend.add_(z.clamp(min=0)).div_(beta))
+    y = exp(z.abs(), -1).log1p_().mul_(z.clone().le_(threshold)).add_(z.clamp(min=0)).div_(beta)
+    return torch.where(z > threshold, x, y) if threshold < 0 else y
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
@@ -59,9 +62,10 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     return _softplus(input, beta, threshold)
 
 
-@elementwise(saves="input", slope=lambda x: (y := sigmoid(x)) * (1 + x * (1 - y)))
-def _silu(x: Tensor) -> Tensor:
-    return x * sigmoid(x)
+@elementwise(saves="part", slope=lambda x, s: (1 - s).mul_(x).add_(1).mul_(s))
+def _silu(x: Tensor) -> tuple[Tensor, Tensor]:
+    s = sigmoid(x)
+    return x * s, s
 
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -90,8 +94,8 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 
 def _elu_slope(x: Tensor, alpha: float, scale: float, rate: float) -> Tensor:
     # For x > 0 the exponential is e^0; the second term corrects alpha * rate to 1.
-    tail = exp(x.clamp(max=0) * rate) * (scale * alpha * rate)
-    return tail + positive(x) * (scale * (1 - alpha * rate)) if alpha * rate != 1 else tail
+    tail = exp(x.clamp(max=0), rate) * (scale * alpha * rate)
+    return tail + above(x) * (scale * (1 - alpha * rate)) if alpha * rate != 1 else tail
 
 
 @elementwise(saves="input", slope=_elu_slope)
@@ -118,32 +122,26 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
     return in_place(_elu, input, inplace, SELU_ALPHA, SELU_SCALE, 1.0)
 
 
-def _normal_below(x: Tensor) -> Tensor:
-    """The probability that a standard normal number is below x."""
-    return (x * math.sqrt(0.5)).erf_().add_(1).mul_(0.5)
+def _gelu_slope(x: Tensor, below: Tensor) -> Tensor:
+    return below + exp(x * x, -0.5).mul(x) * (1 / math.sqrt(2 * math.pi))
 
 
-def _gelu_slope(x: Tensor) -> Tensor:
-    return _normal_below(x) + x * exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
+@elementwise(saves="part", slope=_gelu_slope)
+def _gelu_exact(x: Tensor) -> tuple[Tensor, Tensor]:
+    """x times the probability that a standard normal number is below x."""
+    below = (x * math.sqrt(0.5)).erf_().add_(1).mul_(0.5)
+    return x * below, below
 
 
-@elementwise(saves="input", slope=_gelu_slope)
-def _gelu_exact(x: Tensor) -> Tensor:
-    return x * _normal_below(x)
+def _gelu_tanh_slope(x: Tensor, t: Tensor) -> Tensor:
+    bend = (x * x).mul_(3 * 0.044715).add_(1).mul_(x) * (1 - t * t)
+    return bend.mul_(math.sqrt(2 / math.pi)).add_(t).add_(1).mul_(0.5)
 
 
-def _bend(x: Tensor) -> Tensor:
-    return tanh((x * x * 0.044715 + 1) * x * math.sqrt(2 / math.pi))
-
-
-def _gelu_tanh_slope(x: Tensor) -> Tensor:
-    t = _bend(x)
-    return 0.5 * (1 + t + x * (1 - t * t) * (x * x * (3 * 0.044715) + 1) * math.sqrt(2 / math.pi))
-
-
-@elementwise(saves="input", slope=_gelu_tanh_slope)
-def _gelu_tanh(x: Tensor) -> Tensor:
-    return _bend(x).add_(1).mul_(x).mul_(0.5)
+@elementwise(saves="part", slope=_gelu_tanh_slope)
+def _gelu_tanh(x: Tensor) -> tuple[Tensor, Tensor]:
+    t = tanh((x * x).mul_(0.044715).add_(1).mul_(x).mul_(math.sqrt(2 / math.pi)))
+    return (t + 1).mul_(x).mul_(0.5), t
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:

@@ -21,7 +21,7 @@ from fathom.scratch.nn.normalisation import Affine, standardise
 
 def _along(vector: Tensor | None, input: Tensor) -> Tensor | None:
     """One number for each channel, shaped to meet `input` (N, C, *)."""
-    return None if vector is None else vector.view(-1, *[1] * (input.dim() - 2))
+    return None if vector is None else vector.view(1, -1, *[1] * (input.dim() - 2))
 
 
 def _check_channels(name: str, input: Tensor, *vectors: Tensor | None) -> None:
@@ -38,7 +38,7 @@ def _check_channels(name: str, input: Tensor, *vectors: Tensor | None) -> None:
 def _follow(running: Tensor | None, value: Tensor, momentum: float) -> None:
     """Move a running average towards the value of this batch."""
     if running is not None:
-        running.mul_(1 - momentum).add_(value.to(running.dtype), alpha=momentum)
+        running.lerp_(value.to(running.dtype), momentum)
 
 
 def _with_given_statistics(

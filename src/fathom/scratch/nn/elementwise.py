@@ -3,8 +3,8 @@
 Shapes  Any; the result has the shape of `x`.
 
 On a CPU `torch.where` and boolean masks cost ten to thirty times as much as an addition, because
-the processor guesses each element's branch and is wrong half the time; `sign` and `clamp` have no
-branch. `exp` is three times as dear as `exp2`. Hence `positive` and `exp`.
+the processor guesses each element's branch and is wrong half the time; `sign`, `clamp` and the
+comparison in place have no branch. `exp` is three times as dear as `exp2`. Hence `above` and `exp`.
 """
 
 from __future__ import annotations
@@ -19,28 +19,34 @@ from torch import Tensor, nn
 Curve = Callable[..., Tensor]
 
 
-def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Curve]:
+def elementwise(*, slope: Curve, saves: str) -> Callable[[Callable[..., Any]], Curve]:
     """Decorate a curve y = f(x, *settings) with its derivative, written by hand.
 
-    `slope(kept, *settings)` is dy/dx, computed from the tensor that is kept for the backward
-    pass: x where `saves="input"`, y where `saves="output"`. Plain autograd would keep the result
-    of every step between the two. The slope is itself differentiable, so higher derivatives work.
+    `slope(kept, *settings)` is dy/dx as a fresh tensor, computed from what is kept for the backward
+    pass: x where `saves="input"`, y where `saves="output"`. Where `saves="part"` the curve returns
+    y and a part of it that was dear, and the slope is of x and that part. Plain autograd would
+    keep the result of every step. Slopes are themselves differentiable: higher derivatives work.
     """
 
-    def decorate(curve: Curve) -> Curve:
+    def decorate(curve: Callable[..., Any]) -> Curve:
         class Op(torch.autograd.Function):
             @staticmethod
             def forward(ctx: Any, x: Tensor, *settings: Any) -> Tensor:
                 y = curve(x, *settings)
-                ctx.save_for_backward(x if saves == "input" else y)
+                kept: tuple[Tensor, ...] = (y,) if saves == "output" else (x,)
+                if saves == "part":
+                    y, kept = y[0], (x, y[1])
+                ctx.save_for_backward(*kept)
                 ctx.settings = settings
                 return y
 
             @staticmethod
             def backward(ctx: Any, *grads: Tensor) -> Any:
-                (kept,) = ctx.saved_tensors
+                kept = ctx.saved_tensors
+                if saves == "part" and torch.is_grad_enabled():
+                    kept = kept[0], curve(kept[0], *ctx.settings)[1]  # now known to be of x
                 nothing = (None,) * len(ctx.settings)
-                return grads[0] * slope(kept, *ctx.settings), *nothing
+                return slope(*kept, *ctx.settings).mul_(grads[0]), *nothing
 
         def apply(x: Tensor, *settings: Any) -> Tensor:
             return Op.apply(x, *settings)
@@ -56,16 +62,16 @@ def in_place(curve: Curve, x: Tensor, inplace: bool, *settings: Any) -> Tensor:
     return x.copy_(curve(x.clone(), *settings)) if inplace else curve(x, *settings)
 
 
-def positive(x: Tensor) -> Tensor:
-    """1 where x > 0, else 0, as numbers of x's own type: a mask to multiply with."""
-    return x.sign().clamp_(min=0)
+def above(x: Tensor, limit: float = 0.0) -> Tensor:
+    """1 where x > limit, else 0, as numbers of x's own type: a mask to multiply with."""
+    return x.clone().gt_(limit)
 
 
-def exp(x: Tensor) -> Tensor:
-    """e^x as 2^(x log2 e); half precision would lose digits in that product and takes `exp`."""
+def exp(x: Tensor, times: float = 1.0) -> Tensor:
+    """e^(times x), as 2^(times x log2 e); half precision would lose digits so, and takes `exp`."""
     if x.dtype in (torch.float32, torch.float64):
-        return (x * math.log2(math.e)).exp2_()
-    return x.exp()
+        return (x * (times * math.log2(math.e))).exp2_()
+    return (x * times).exp_()
 
 
 class Shown(nn.Module):

@@ -16,16 +16,19 @@ import torch
 from torch import Tensor
 
 from fathom.scratch.nn.activation_smooth import logsigmoid
-from fathom.scratch.nn.elementwise import elementwise
+from fathom.scratch.nn.elementwise import elementwise, exp
 from fathom.scratch.nn.linear import Linear, linear
 from fathom.scratch.nn.loss_base import WeightedLoss, reduce_loss, reduction_of, same_shape
-from fathom.scratch.nn.softmax import log_softmax
+from fathom.scratch.nn.softmax import log_softmax, softmax
 
 
 def check_labels(
     name: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None
-) -> None:
-    """Raises where labels are not (N, *) whole numbers from 0 to C - 1, or `ignore_index`."""
+) -> bool:
+    """Raises where labels are not (N, *) whole numbers from 0 to C - 1, or `ignore_index`.
+
+    Returns whether some may have to be ignored.
+    """
     dim = min(input.dim() - 1, 1)
     classes = input.shape[dim] if input.dim() else 0
     expected = input.shape[:dim] + input.shape[dim + 1 :]
@@ -41,8 +44,11 @@ def check_labels(
             f"{name}: weight tensor should be defined either for all {classes} classes or no "
             f"classes but got weight tensor of shape {tuple(weight.shape)}"
         )
-    if target.device.type != "cpu":
-        return  # reading the labels would make the processor wait; the device checks them itself
+    if target.device.type != "cpu" or target.numel() == 0:
+        return True  # reading labels would make the processor wait; the device checks them itself
+    low, high = (int(label) for label in target.aminmax())
+    if low >= 0 and high < classes:
+        return ignore_index is not None and low <= ignore_index <= high
     wrong = (target < 0) | (target >= classes)
     if ignore_index is not None:
         wrong &= target != ignore_index
@@ -52,37 +58,48 @@ def check_labels(
             f"{name}: target {int(target[wrong][0])} at position {where} is out of bounds: the "
             f"input has {classes} classes, 0 to {classes - 1}"
         )
+    return True
 
 
-def _from_labels(
+class _SurpriseOfLabels(torch.autograd.Function):
+    """-log softmax(x)[label]: its gradient is the softmax, less 1 at the label (book 4.1.9)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, index: Tensor, dim: int) -> Tensor:
+        y = x - x.amax(dim, keepdim=True)
+        p = exp(y)
+        total = p.sum(dim, keepdim=True)
+        ctx.save_for_backward(x, index, p.div_(total))
+        ctx.dim = dim
+        return total.log_().sub_(y.gather(dim, index)).squeeze(dim)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        x, index, p = ctx.saved_tensors
+        if torch.is_grad_enabled():  # for a second derivative p must know that it is of x
+            p = softmax(x, ctx.dim)
+        g = grads[0].unsqueeze(ctx.dim)
+        return (p * g).scatter_add_(ctx.dim, index, -g), None, None
+
+
+def _reduce_labels(
     name: str,
-    log_probs: Tensor,
+    losses: Tensor,
     target: Tensor,
     weight: Tensor | None,
-    ignore_index: int,
+    ignored: Tensor | None,
     reduction: str,
-    smoothing: float,
 ) -> Tensor:
-    """-w log p of each label, mixed with the same for all classes where labels are smoothed."""
-    dim = min(log_probs.dim() - 1, 1)
-    ignored = target == ignore_index
-    index = target.masked_fill(ignored, 0).long()
-    weights = log_probs.new_ones(()) if weight is None else weight[index]
-    picked = log_probs.gather(dim, index.unsqueeze(dim)).squeeze(dim)
-    losses = -picked * weights
-    if smoothing > 0:
-        others = log_probs if weight is None else log_probs * _along(weight, log_probs)
-        share = smoothing / log_probs.shape[dim]
-        losses = (1 - smoothing) * losses - share * others.sum(dim)
-    losses = losses.masked_fill(ignored, 0)  # not a product with 0: the loss may be infinite
-    if reduction != "mean":
+    """The mean over labels divides by the weights of those that count."""
+    if reduction != "mean" or (ignored is None and weight is None):
         return reduce_loss(name, losses, reduction)
-    if target.device.type == "cpu" and ignored.all():
-        raise ValueError(
-            f"{name}: no mean over labels of shape {tuple(target.shape)}: "
-            + (f"all are ignored ({ignore_index})" if target.numel() else "the batch is empty")
-        )
-    return losses.sum() / weights.expand_as(losses).masked_fill(ignored, 0).sum()
+    weights = torch.ones_like(losses) if weight is None else weight[target]
+    if ignored is not None:
+        weights = weights.masked_fill(ignored, 0)
+        if target.device.type == "cpu" and ignored.all():
+            what = "all are ignored" if target.numel() else "there are none"
+            raise ValueError(f"{name}: no mean over labels of shape {tuple(target.shape)}: {what}")
+    return losses.sum() / weights.sum()
 
 
 def _along(weight: Tensor, input: Tensor) -> Tensor:
@@ -101,8 +118,15 @@ def nll_loss(
 ) -> Tensor:
     """-w log p of the label, from log-probabilities; the mean divides by the sum of the weights."""
     reduction = reduction_of(size_average, reduce, reduction)
-    check_labels("nll_loss", input, target, weight, ignore_index)
-    return _from_labels("nll_loss", input, target, weight, ignore_index, reduction, 0.0)
+    may_ignore = check_labels("nll_loss", input, target, weight, ignore_index)
+    ignored = target == ignore_index if may_ignore else None
+    target = target.long() if ignored is None else target.long().masked_fill(ignored, 0)
+    dim = min(input.dim() - 1, 1)
+    losses = -input.gather(dim, target.unsqueeze(dim)).squeeze(dim)
+    losses = losses if weight is None else losses * weight[target]
+    if ignored is not None:
+        losses = losses.masked_fill(ignored, 0)  # no product with 0: the loss may be infinite
+    return _reduce_labels("nll_loss", losses, target, weight, ignored, reduction)
 
 
 def cross_entropy(
@@ -119,29 +143,34 @@ def cross_entropy(
 
     Smoothing mixes p with the uniform distribution. Raises IndexError for a label out of range.
     """
-    reduction = reduction_of(size_average, reduce, reduction)
+    name, reduction = "cross_entropy", reduction_of(size_average, reduce, reduction)
     if not 0 <= label_smoothing <= 1:
-        raise RuntimeError(
-            f"cross_entropy: label_smoothing must be between 0.0 and 1.0, got {label_smoothing}"
-        )
-    if target.shape != input.shape:
-        check_labels("cross_entropy", input, target, weight, ignore_index)
+        raise RuntimeError(f"{name}: label_smoothing must be from 0 to 1, got {label_smoothing}")
     dim = min(input.dim() - 1, 1)
-    log_probs = log_softmax(input, dim)
-    if target.shape != input.shape:
-        return _from_labels(
-            "cross_entropy", log_probs, target, weight, ignore_index, reduction, label_smoothing
-        )
-    if not target.is_floating_point():
-        raise RuntimeError(
-            "cross_entropy: expected floating point type for target with class probabilities, "
-            f"got {target.dtype}"
-        )
-    target = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
-    if weight is not None:
-        target = target * _along(weight, input)
-    losses = -(log_probs * target).sum(dim)
-    return reduce_loss("cross_entropy", losses, reduction)
+    wide = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
+    if target.shape == input.shape:
+        if not target.is_floating_point():
+            raise RuntimeError(
+                f"{name}: expected floating point type for target with class probabilities, got "
+                f"{target.dtype}"
+            )
+        p = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
+        p = p if weight is None else p * _along(weight, input)
+        losses = -(log_softmax(wide, dim) * p).sum(dim)
+        return reduce_loss(name, losses, reduction).to(input.dtype)
+    may_ignore = check_labels(name, input, target, weight, ignore_index)
+    ignored = target == ignore_index if may_ignore else None
+    target = target.long() if ignored is None else target.long().masked_fill(ignored, 0)
+    losses = _SurpriseOfLabels.apply(wide, target.unsqueeze(dim), dim)
+    losses = losses if weight is None else losses * weight[target]
+    if label_smoothing > 0:
+        log_q = log_softmax(wide, dim)
+        others = (log_q if weight is None else log_q * _along(weight, input)).sum(dim)
+        share = label_smoothing / input.shape[dim]
+        losses = (1 - label_smoothing) * losses - share * others
+    if ignored is not None:
+        losses = losses.masked_fill(ignored, 0)  # no product with 0: the loss may be infinite
+    return _reduce_labels(name, losses, target, weight, ignored, reduction).to(input.dtype)
 
 
 # The logarithms are cut off at -100, so that a certain but wrong prediction has a finite loss.

@@ -1,14 +1,15 @@
 """Connectionist temporal classification: the likelihood of a text, whatever the alignment.
 
 Source   Graves et al. 2006, "Connectionist temporal classification", section 4.
-Differs  As torch's, the gradient is e^x - (expected count of each class) where x is `log_probs`; the
+Differs  As in torch, the gradient of x = `log_probs` is e^x - (expected count of each class): the
          first term is what a log-softmax before it would add. There is no second derivative.
 Shapes   T steps, N batch, C classes, S labels; P = 2 S + 1 places: a blank, then each label and a
          blank. `log_probs` (T, N, C) or (T, C); `targets` (N, S), or all labels in a row.
 
 A path moves through the places from left to right. At each step it stays, goes to the next place,
 or skips a blank between two different labels. alpha[t, p] is the log-probability of all paths that
-are in place p after step t; beta[t, p] that of all ways to go on from there.
+are in place p after step t; beta[t, p] that of all ways to go on from there. Read from its end, an
+example is an example too, and its alpha is beta: both are swept in one batch.
 """
 
 from __future__ import annotations
@@ -25,35 +26,21 @@ from fathom.scratch.nn.loss_base import Loss
 Lengths = Tensor | Sequence[int]
 
 
-def _log_sum(terms: Tensor) -> Tensor:
-    """log sum e^x over the first dimension, where all x may be minus infinity."""
-    largest = terms.amax(0).clamp_(min=torch.finfo(terms.dtype).min)
-    return exp(terms - largest).sum(0).log_().add_(largest)
-
-
-def _sweep(emitted_TNP: Tensor, skips_NP: Tensor, start_TNP: Tensor) -> Tensor:
-    """alpha: log-probabilities of all paths that begin as `start` allows, place after place.
-
-    `skips` is 0 where a place may be reached from the last but one, else minus infinity.
-    """
+def _sweep(emitted_TNP: Tensor, places_NP: Tensor, blank: int) -> Tensor:
+    """alpha (T, N, P): paths begin in place 0 or 1."""
     steps, n, places = emitted_TNP.shape
-    alpha = emitted_TNP.new_full((steps, n, places + 2), float("-inf"))  # two places to the left
-    alpha[0, :, 2:] = start_TNP[0] + emitted_TNP[0]
-    for t in range(1, steps):
-        before = alpha[t - 1]
-        ways = torch.stack(
-            [before[:, 2:], before[:, 1:-1], before[:, :-2] + skips_NP, start_TNP[t]]
-        )
-        alpha[t, :, 2:] = _log_sum(ways) + emitted_TNP[t]
-    return alpha[:, :, 2:]
-
-
-def _may_skip(places_NP: Tensor, blank: int, dtype: torch.dtype) -> Tensor:
-    """0 where a place holds a label that differs from the one two places before, else -inf."""
-    skips = torch.full_like(places_NP, float("-inf"), dtype=dtype)
+    nothing = float("-inf")
+    # A place may be reached from the last but one if it holds a label other than that one's.
+    skips_NP = torch.full_like(emitted_TNP[0], nothing)
     differs = (places_NP[:, 2:] != places_NP[:, :-2]) & (places_NP[:, 2:] != blank)
-    skips[:, 2:].masked_fill_(differs, 0)
-    return skips
+    skips_NP[:, 2:].masked_fill_(differs, 0)
+    alpha = emitted_TNP.new_full((steps, n, places + 2), nothing)  # two empty places to the left
+    alpha[0, :, 2:4] = emitted_TNP[0, :, :2]
+    for before, now, emitted in zip(alpha, alpha[1:], emitted_TNP[1:], strict=False):
+        ways = torch.logaddexp(before[:, 2:], before[:, 1:-1])
+        ways = torch.logaddexp(ways, before[:, :-2] + skips_NP)
+        torch.add(ways, emitted, out=now[:, 2:])
+    return alpha[:, :, 2:]
 
 
 class _CTC(torch.autograd.Function):
@@ -65,34 +52,30 @@ class _CTC(torch.autograd.Function):
     ) -> Tensor:
         t, n, _ = x_TNC.shape
         emitted = x_TNC.gather(2, places_NP.expand(t, -1, -1))
-        start = torch.full_like(emitted, float("-inf"))
-        start[0, :, :2] = 0
-        alpha = _sweep(emitted, _may_skip(places_NP, blank, x_TNC.dtype), start)
-        # The last place, a blank, or the label before it; without labels there is the blank alone.
-        last = alpha[steps_N - 1, torch.arange(n)]
-        before = last.gather(1, (ends_N - 1).clamp(min=0).unsqueeze(1)).squeeze(1)
-        before = before.masked_fill(ends_N == 0, float("-inf"))
-        losses = -_log_sum(torch.stack([last.gather(1, ends_N.unsqueeze(1)).squeeze(1), before]))
-        ctx.save_for_backward(x_TNC, places_NP, steps_N, ends_N, emitted, alpha, losses)
-        ctx.blank = blank
+        rows = torch.arange(n)
+        times_TN1 = (steps_N - 1 - torch.arange(t).unsqueeze(1)).clamp(min=0).unsqueeze(2)
+        backwards_NP = (ends_N.unsqueeze(1) - torch.arange(places_NP.shape[1])).clamp(min=0)
+        mirror = times_TN1, rows.unsqueeze(1), backwards_NP  # step by step, place by place
+        both = torch.cat([emitted, emitted[mirror]], 1)
+        both_places = torch.cat([places_NP, places_NP.gather(1, backwards_NP)])
+        alpha, beta = _sweep(both, both_places, blank).split(n, 1)
+        # Paths end in the last place, a blank, or in the label before it, if there is one.
+        end, before = (alpha[steps_N - 1, rows, (ends_N - k).clamp(min=0)] for k in (0, 1))
+        losses = -torch.logaddexp(end, before.masked_fill(ends_N == 0, float("-inf")))
+        on_path = alpha + beta[mirror] - emitted + losses.unsqueeze(1)  # both have this step's x
+        ctx.save_for_backward(x_TNC, places_NP, steps_N, ends_N, on_path)
         return losses
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        x_TNC, places_NP, steps_N, ends_N, emitted, alpha, losses = ctx.saved_tensors
-        start = torch.full_like(emitted, float("-inf"))
-        rows = torch.arange(len(steps_N))
-        start[steps_N - 1, rows, ends_N] = 0
-        start[steps_N - 1, rows, (ends_N - 1).clamp(min=0)] = 0
-        # Seen from the end, the ways to go on are paths too.
-        skips = _may_skip(places_NP.flip(1), ctx.blank, x_TNC.dtype)
-        beta = _sweep(emitted.flip(0, 2), skips, start.flip(0, 2)).flip(0, 2)
-        visits = exp(alpha + beta - emitted + losses.unsqueeze(1))  # both count this step's x
+        x_TNC, places_NP, steps_N, ends_N, on_path = ctx.saved_tensors
+        beyond = torch.arange(places_NP.shape[1]) > ends_N.unsqueeze(1)
+        visits = exp(on_path).masked_fill_(beyond, 0)
         counts = torch.zeros_like(x_TNC).scatter_add_(2, places_NP.expand_as(visits), visits)
-        inside = torch.arange(len(x_TNC)).unsqueeze(1) < steps_N
         grad = (exp(x_TNC) - counts) * grads[0].unsqueeze(1)
-        unused = ~inside | (grads[0] == 0)  # where the loss was infinite and set to 0, too
+        unused = torch.arange(len(x_TNC)).unsqueeze(1) >= steps_N
+        unused = unused | (grads[0] == 0)  # the loss was infinite and has been set to 0
         return grad.masked_fill_(unused.unsqueeze(2), 0), None, None, None, None
 
 

@@ -95,7 +95,8 @@ def smooth_l1_loss(
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss: beta is {beta}, must not be negative")
     difference = input - target
-    losses = _huber(difference, beta) / beta if beta > 0 else difference.abs()
+    losses = _huber(difference, beta) if beta > 0 else difference.abs()
+    losses = losses if beta in (0, 1) else losses / beta
     return reduce_loss("smooth_l1_loss", losses, reduction_of(size_average, reduce, reduction))
 
 

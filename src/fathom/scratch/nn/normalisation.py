@@ -54,18 +54,30 @@ class _Standardise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         x, w, b, y, scale = ctx.saved_tensors
-        g = grads[0]
+        g, dims = grads[0], ctx.dims
         if torch.is_grad_enabled():  # for a second derivative y and s must know that they are of x
-            y, _, _, scale = _centre_and_scale(x, ctx.dims, ctx.eps)
-        gy = g * y
-        grad_w = None if w is None else gy.sum_to_size(w.shape)
-        grad_b = None if b is None else g.sum_to_size(b.shape)
-        if w is not None:
-            g, gy = g * w, gy.mul_(w)
-        grad_x = (g - g.mean(ctx.dims, keepdim=True)).addcmul_(
-            y, gy.mean(ctx.dims, keepdim=True), value=-1
-        )
+            y, _, _, scale = _centre_and_scale(x, dims, ctx.eps)
+        gy, count = g * y, x.numel() // max(scale.numel(), 1)
+        # Sum first over what shares a weight: from here on both are small, save in layer norm.
+        shared = dims if w is None else tuple(d for d in dims if w.shape[d] == 1)
+        sums = [t.sum(shared, keepdim=True) if shared else t for t in (g, gy)]
+        grad_w = None if w is None else sums[1].sum_to_size(w.shape)
+        grad_b = None if b is None else sums[0].sum_to_size(b.shape)
+        if w is not None and len(shared) == len(dims):
+            h, scale = g, scale * w
+        elif w is not None:
+            h, sums = g * w, [_weighted_sum(t, w, dims) for t in sums]
+        else:
+            h = g
+        grad_x = (h - sums[0] / count).addcmul_(y, sums[1] / count, value=-1)
         return grad_x.mul_(scale), grad_w, grad_b, None, None
+
+
+def _weighted_sum(x: Tensor, w: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """The sum of x w over `dims`: for a vector of weights, a product of matrix and vector."""
+    if w.dim() == 1 and dims == (-1,):
+        return x @ w.unsqueeze(1)
+    return (x * w).sum(dims, keepdim=True)
 
 
 def standardise(
@@ -160,8 +172,8 @@ def group_norm(
         )
     group = (num_groups, channels // num_groups)
     x_NGCL = input.reshape(input.shape[0], *group, input.shape[2:].numel())
-    w = None if weight is None else weight.view(*group, 1)
-    b = None if bias is None else bias.view(*group, 1)
+    w = None if weight is None else weight.view(1, *group, 1)
+    b = None if bias is None else bias.view(1, *group, 1)
     return standardise(x_NGCL, w, b, (2, 3), eps)[0].view(input.shape)
 
 
