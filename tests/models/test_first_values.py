@@ -48,6 +48,17 @@ def test_lenets_weights_are_uniform_within_xaviers_bound(nn):
         assert stats.kstest(values, "uniform", args=(-bound, 2 * bound)).pvalue > 1e-3
 
 
+@LIBRARIES
+def test_relu_lenets_weights_are_normal_on_hes_scale_and_its_biases_zero(nn):
+    torch.manual_seed(4)
+    fans = {"0": 25, "3": 150, "7": 400, "9": 120, "11": 84}
+    model = lenet(activation="relu", nn=nn)
+    for layer, fan_in in fans.items():
+        values = model.get_parameter(f"{layer}.weight").detach().flatten().numpy()
+        assert stats.kstest(values, "norm", args=(0, math.sqrt(2 / fan_in))).pvalue > 1e-3
+        assert not model.get_parameter(f"{layer}.bias").any()
+
+
 def test_one_seed_gives_both_libraries_the_same_lenet():
     models = []
     for nn in (torch.nn, scratch.nn):

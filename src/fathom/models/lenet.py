@@ -2,13 +2,15 @@
 
 Source   LeCun et al. 1998, "Gradient-based learning applied to document recognition"; book 6.6.
 Differs  As in the book, the paper's trainable pooling is a plain mean, its sparse connections
-         between maps are full, and its Gaussian output layer is linear.
+         between maps are full, and its Gaussian output layer is linear. With ReLU come what it
+         goes with (book 11.11): max pooling, and He et al. 2015's scale of the first weights.
 Shapes   28x28 picture -> 6 maps 28x28 -> pooled 14x14 -> 16 maps 10x10 -> pooled 5x5 -> 400
          numbers -> 120 -> 84 -> logits.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from types import ModuleType
 
 import torch
@@ -35,13 +37,14 @@ def lenet(
     if size < SMALLEST:
         raise SettingError(f"size {size}", "is too small for LeNet", f"use {SMALLEST} or more")
     side = (size // 2 - 4) // 2  # of the last maps
+    pooling = nn.MaxPool2d if activation == "relu" else nn.AvgPool2d
     model = nn.Sequential(
         nn.Conv2d(in_channels, 6, kernel_size=5, padding=2),
         activation_layer(activation, nn),
-        nn.AvgPool2d(kernel_size=2, stride=2),
+        pooling(kernel_size=2, stride=2),
         nn.Conv2d(6, 16, kernel_size=5),
         activation_layer(activation, nn),
-        nn.AvgPool2d(kernel_size=2, stride=2),
+        pooling(kernel_size=2, stride=2),
         nn.Flatten(),
         nn.Linear(16 * side * side, 120),
         activation_layer(activation, nn),
@@ -49,5 +52,8 @@ def lenet(
         activation_layer(activation, nn),
         nn.Linear(84, classes),
     )
+    if activation == "relu":
+        he = partial(nn.init.kaiming_normal_, nonlinearity="relu")
+        return initialise(model, he, nn.init.zeros_)
     # Biases stay as the layers set them: the book's `init_weights` is silent about them.
     return initialise(model, nn.init.xavier_uniform_)
