@@ -1,166 +1,61 @@
 """The layers of `torch.nn`, under the same names, written out.
 
-One block of imports for each file, in alphabetical order. What is bookkeeping rather than
+One block of lines for each file, in alphabetical order. What is bookkeeping rather than
 mathematics (`Module`, `Parameter`) is torch's own; `module.py` shows how it works.
 """
 
-from torch.nn import Module as Module
-from torch.nn import Parameter as Parameter
+# ruff: noqa: F401, I001 (names are handed on from here, a handful a line)
 
-from fathom.scratch.nn import init as init
-from fathom.scratch.nn import utils as utils
-from fathom.scratch.nn.activation import Hardshrink as Hardshrink
-from fathom.scratch.nn.activation import Hardsigmoid as Hardsigmoid
-from fathom.scratch.nn.activation import Hardswish as Hardswish
-from fathom.scratch.nn.activation import Hardtanh as Hardtanh
-from fathom.scratch.nn.activation import LeakyReLU as LeakyReLU
-from fathom.scratch.nn.activation import PReLU as PReLU
-from fathom.scratch.nn.activation import ReLU as ReLU
-from fathom.scratch.nn.activation import ReLU6 as ReLU6
-from fathom.scratch.nn.activation import RReLU as RReLU
-from fathom.scratch.nn.activation import Softshrink as Softshrink
-from fathom.scratch.nn.activation import Softsign as Softsign
-from fathom.scratch.nn.activation import Threshold as Threshold
-from fathom.scratch.nn.activation_smooth import CELU as CELU
-from fathom.scratch.nn.activation_smooth import ELU as ELU
-from fathom.scratch.nn.activation_smooth import GELU as GELU
-from fathom.scratch.nn.activation_smooth import GLU as GLU
-from fathom.scratch.nn.activation_smooth import SELU as SELU
-from fathom.scratch.nn.activation_smooth import LogSigmoid as LogSigmoid
-from fathom.scratch.nn.activation_smooth import Mish as Mish
-from fathom.scratch.nn.activation_smooth import Sigmoid as Sigmoid
-from fathom.scratch.nn.activation_smooth import SiLU as SiLU
-from fathom.scratch.nn.activation_smooth import Softplus as Softplus
-from fathom.scratch.nn.activation_smooth import Tanh as Tanh
-from fathom.scratch.nn.activation_smooth import Tanhshrink as Tanhshrink
-from fathom.scratch.nn.adaptive_pooling import AdaptiveAvgPool1d as AdaptiveAvgPool1d
-from fathom.scratch.nn.adaptive_pooling import AdaptiveAvgPool2d as AdaptiveAvgPool2d
-from fathom.scratch.nn.adaptive_pooling import AdaptiveAvgPool3d as AdaptiveAvgPool3d
-from fathom.scratch.nn.adaptive_pooling import AdaptiveMaxPool1d as AdaptiveMaxPool1d
-from fathom.scratch.nn.adaptive_pooling import AdaptiveMaxPool2d as AdaptiveMaxPool2d
-from fathom.scratch.nn.adaptive_pooling import AdaptiveMaxPool3d as AdaptiveMaxPool3d
-from fathom.scratch.nn.adaptive_pooling import FractionalMaxPool2d as FractionalMaxPool2d
-from fathom.scratch.nn.adaptive_pooling import FractionalMaxPool3d as FractionalMaxPool3d
-from fathom.scratch.nn.adaptive_softmax import (
-    AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss,
-)
-from fathom.scratch.nn.attention import MultiheadAttention as MultiheadAttention
-from fathom.scratch.nn.batchnorm import BatchNorm1d as BatchNorm1d
-from fathom.scratch.nn.batchnorm import BatchNorm2d as BatchNorm2d
-from fathom.scratch.nn.batchnorm import BatchNorm3d as BatchNorm3d
-from fathom.scratch.nn.batchnorm import InstanceNorm1d as InstanceNorm1d
-from fathom.scratch.nn.batchnorm import InstanceNorm2d as InstanceNorm2d
-from fathom.scratch.nn.batchnorm import InstanceNorm3d as InstanceNorm3d
-from fathom.scratch.nn.containers import Flatten as Flatten
-from fathom.scratch.nn.containers import ModuleDict as ModuleDict
-from fathom.scratch.nn.containers import ModuleList as ModuleList
-from fathom.scratch.nn.containers import ParameterDict as ParameterDict
-from fathom.scratch.nn.containers import ParameterList as ParameterList
-from fathom.scratch.nn.containers import Sequential as Sequential
-from fathom.scratch.nn.containers import Unflatten as Unflatten
-from fathom.scratch.nn.conv import Conv1d as Conv1d
-from fathom.scratch.nn.conv import Conv2d as Conv2d
-from fathom.scratch.nn.conv import Conv3d as Conv3d
-from fathom.scratch.nn.conv_transpose import ConvTranspose1d as ConvTranspose1d
-from fathom.scratch.nn.conv_transpose import ConvTranspose2d as ConvTranspose2d
-from fathom.scratch.nn.conv_transpose import ConvTranspose3d as ConvTranspose3d
-from fathom.scratch.nn.distance import CosineSimilarity as CosineSimilarity
-from fathom.scratch.nn.distance import PairwiseDistance as PairwiseDistance
-from fathom.scratch.nn.dropout import AlphaDropout as AlphaDropout
-from fathom.scratch.nn.dropout import Dropout as Dropout
-from fathom.scratch.nn.dropout import Dropout1d as Dropout1d
-from fathom.scratch.nn.dropout import Dropout2d as Dropout2d
-from fathom.scratch.nn.dropout import Dropout3d as Dropout3d
-from fathom.scratch.nn.dropout import FeatureAlphaDropout as FeatureAlphaDropout
-from fathom.scratch.nn.embedding import Embedding as Embedding
-from fathom.scratch.nn.embedding import EmbeddingBag as EmbeddingBag
-from fathom.scratch.nn.fold import Fold as Fold
-from fathom.scratch.nn.fold import Unfold as Unfold
-from fathom.scratch.nn.lazy import LazyConv1d as LazyConv1d
-from fathom.scratch.nn.lazy import LazyConv2d as LazyConv2d
-from fathom.scratch.nn.lazy import LazyConv3d as LazyConv3d
-from fathom.scratch.nn.lazy import LazyConvTranspose1d as LazyConvTranspose1d
-from fathom.scratch.nn.lazy import LazyConvTranspose2d as LazyConvTranspose2d
-from fathom.scratch.nn.lazy import LazyConvTranspose3d as LazyConvTranspose3d
-from fathom.scratch.nn.lazy import LazyLinear as LazyLinear
-from fathom.scratch.nn.linear import Bilinear as Bilinear
-from fathom.scratch.nn.linear import Identity as Identity
-from fathom.scratch.nn.linear import Linear as Linear
-from fathom.scratch.nn.loss_classification import BCELoss as BCELoss
-from fathom.scratch.nn.loss_classification import BCEWithLogitsLoss as BCEWithLogitsLoss
-from fathom.scratch.nn.loss_classification import CrossEntropyLoss as CrossEntropyLoss
-from fathom.scratch.nn.loss_classification import LinearCrossEntropyLoss as LinearCrossEntropyLoss
-from fathom.scratch.nn.loss_classification import NLLLoss as NLLLoss
-from fathom.scratch.nn.loss_ctc import CTCLoss as CTCLoss
-from fathom.scratch.nn.loss_ranking import CosineEmbeddingLoss as CosineEmbeddingLoss
-from fathom.scratch.nn.loss_ranking import HingeEmbeddingLoss as HingeEmbeddingLoss
-from fathom.scratch.nn.loss_ranking import MarginRankingLoss as MarginRankingLoss
-from fathom.scratch.nn.loss_ranking import MultiLabelMarginLoss as MultiLabelMarginLoss
-from fathom.scratch.nn.loss_ranking import MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss
-from fathom.scratch.nn.loss_ranking import MultiMarginLoss as MultiMarginLoss
-from fathom.scratch.nn.loss_ranking import SoftMarginLoss as SoftMarginLoss
-from fathom.scratch.nn.loss_ranking import TripletMarginLoss as TripletMarginLoss
-from fathom.scratch.nn.loss_ranking import (
-    TripletMarginWithDistanceLoss as TripletMarginWithDistanceLoss,
-)
-from fathom.scratch.nn.loss_regression import GaussianNLLLoss as GaussianNLLLoss
-from fathom.scratch.nn.loss_regression import HuberLoss as HuberLoss
-from fathom.scratch.nn.loss_regression import KLDivLoss as KLDivLoss
-from fathom.scratch.nn.loss_regression import L1Loss as L1Loss
-from fathom.scratch.nn.loss_regression import MSELoss as MSELoss
-from fathom.scratch.nn.loss_regression import PoissonNLLLoss as PoissonNLLLoss
-from fathom.scratch.nn.loss_regression import SmoothL1Loss as SmoothL1Loss
-from fathom.scratch.nn.normalisation import GroupNorm as GroupNorm
-from fathom.scratch.nn.normalisation import LayerNorm as LayerNorm
-from fathom.scratch.nn.normalisation import LocalResponseNorm as LocalResponseNorm
-from fathom.scratch.nn.normalisation import RMSNorm as RMSNorm
-from fathom.scratch.nn.padding import CircularPad1d as CircularPad1d
-from fathom.scratch.nn.padding import CircularPad2d as CircularPad2d
-from fathom.scratch.nn.padding import CircularPad3d as CircularPad3d
-from fathom.scratch.nn.padding import ConstantPad1d as ConstantPad1d
-from fathom.scratch.nn.padding import ConstantPad2d as ConstantPad2d
-from fathom.scratch.nn.padding import ConstantPad3d as ConstantPad3d
-from fathom.scratch.nn.padding import ReflectionPad1d as ReflectionPad1d
-from fathom.scratch.nn.padding import ReflectionPad2d as ReflectionPad2d
-from fathom.scratch.nn.padding import ReflectionPad3d as ReflectionPad3d
-from fathom.scratch.nn.padding import ReplicationPad1d as ReplicationPad1d
-from fathom.scratch.nn.padding import ReplicationPad2d as ReplicationPad2d
-from fathom.scratch.nn.padding import ReplicationPad3d as ReplicationPad3d
-from fathom.scratch.nn.padding import ZeroPad1d as ZeroPad1d
-from fathom.scratch.nn.padding import ZeroPad2d as ZeroPad2d
-from fathom.scratch.nn.padding import ZeroPad3d as ZeroPad3d
-from fathom.scratch.nn.pooling import AvgPool1d as AvgPool1d
-from fathom.scratch.nn.pooling import AvgPool2d as AvgPool2d
-from fathom.scratch.nn.pooling import AvgPool3d as AvgPool3d
-from fathom.scratch.nn.pooling import LPPool1d as LPPool1d
-from fathom.scratch.nn.pooling import LPPool2d as LPPool2d
-from fathom.scratch.nn.pooling import LPPool3d as LPPool3d
-from fathom.scratch.nn.pooling import MaxPool1d as MaxPool1d
-from fathom.scratch.nn.pooling import MaxPool2d as MaxPool2d
-from fathom.scratch.nn.pooling import MaxPool3d as MaxPool3d
-from fathom.scratch.nn.recurrent_cells import GRUCell as GRUCell
-from fathom.scratch.nn.recurrent_cells import LSTMCell as LSTMCell
-from fathom.scratch.nn.recurrent_cells import RNNCell as RNNCell
-from fathom.scratch.nn.recurrent_cells import RNNCellBase as RNNCellBase
-from fathom.scratch.nn.recurrent_layers import GRU as GRU
-from fathom.scratch.nn.recurrent_layers import LSTM as LSTM
-from fathom.scratch.nn.recurrent_layers import RNN as RNN
-from fathom.scratch.nn.recurrent_layers import RNNBase as RNNBase
-from fathom.scratch.nn.softmax import LogSoftmax as LogSoftmax
-from fathom.scratch.nn.softmax import Softmax as Softmax
-from fathom.scratch.nn.softmax import Softmax2d as Softmax2d
-from fathom.scratch.nn.softmax import Softmin as Softmin
-from fathom.scratch.nn.transformer import Transformer as Transformer
-from fathom.scratch.nn.transformer import TransformerDecoder as TransformerDecoder
-from fathom.scratch.nn.transformer import TransformerDecoderLayer as TransformerDecoderLayer
-from fathom.scratch.nn.transformer import TransformerEncoder as TransformerEncoder
-from fathom.scratch.nn.transformer import TransformerEncoderLayer as TransformerEncoderLayer
-from fathom.scratch.nn.unpooling import MaxUnpool1d as MaxUnpool1d
-from fathom.scratch.nn.unpooling import MaxUnpool2d as MaxUnpool2d
-from fathom.scratch.nn.unpooling import MaxUnpool3d as MaxUnpool3d
-from fathom.scratch.nn.vision import ChannelShuffle as ChannelShuffle
-from fathom.scratch.nn.vision import PixelShuffle as PixelShuffle
-from fathom.scratch.nn.vision import PixelUnshuffle as PixelUnshuffle
-from fathom.scratch.nn.vision import Upsample as Upsample
-from fathom.scratch.nn.vision import UpsamplingBilinear2d as UpsamplingBilinear2d
-from fathom.scratch.nn.vision import UpsamplingNearest2d as UpsamplingNearest2d
+from torch.nn import Module, Parameter
+
+from fathom.scratch.nn import init, utils
+from fathom.scratch.nn.activation import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU
+from fathom.scratch.nn.activation import PReLU, ReLU, ReLU6, RReLU, Softshrink, Softsign, Threshold
+from fathom.scratch.nn.activation_smooth import CELU, ELU, GELU, GLU, LogSigmoid, Mish, SELU
+from fathom.scratch.nn.activation_smooth import Sigmoid, SiLU, Softplus, Tanh, Tanhshrink
+from fathom.scratch.nn.adaptive_pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d
+from fathom.scratch.nn.adaptive_pooling import AdaptiveAvgPool3d, AdaptiveMaxPool1d
+from fathom.scratch.nn.adaptive_pooling import AdaptiveMaxPool2d, AdaptiveMaxPool3d
+from fathom.scratch.nn.adaptive_pooling import FractionalMaxPool2d, FractionalMaxPool3d
+from fathom.scratch.nn.adaptive_softmax import AdaptiveLogSoftmaxWithLoss
+from fathom.scratch.nn.attention import MultiheadAttention
+from fathom.scratch.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d
+from fathom.scratch.nn.batchnorm import InstanceNorm2d, InstanceNorm3d
+from fathom.scratch.nn.containers import Flatten, ModuleDict, ModuleList, ParameterDict
+from fathom.scratch.nn.containers import ParameterList, Sequential, Unflatten
+from fathom.scratch.nn.conv import Conv1d, Conv2d, Conv3d
+from fathom.scratch.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from fathom.scratch.nn.distance import CosineSimilarity, PairwiseDistance
+from fathom.scratch.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d
+from fathom.scratch.nn.dropout import FeatureAlphaDropout
+from fathom.scratch.nn.embedding import Embedding, EmbeddingBag
+from fathom.scratch.nn.fold import Fold, Unfold
+from fathom.scratch.nn.lazy import LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d, LazyConv1d
+from fathom.scratch.nn.lazy import LazyConv2d, LazyConv3d, LazyConvTranspose1d, LazyConvTranspose2d
+from fathom.scratch.nn.lazy import LazyConvTranspose3d, LazyInstanceNorm1d, LazyInstanceNorm2d
+from fathom.scratch.nn.lazy import LazyInstanceNorm3d, LazyLinear
+from fathom.scratch.nn.linear import Bilinear, Identity, Linear
+from fathom.scratch.nn.loss_classification import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss
+from fathom.scratch.nn.loss_classification import LinearCrossEntropyLoss, NLLLoss
+from fathom.scratch.nn.loss_ctc import CTCLoss
+from fathom.scratch.nn.loss_ranking import CosineEmbeddingLoss, HingeEmbeddingLoss
+from fathom.scratch.nn.loss_ranking import MarginRankingLoss, MultiLabelMarginLoss
+from fathom.scratch.nn.loss_ranking import MultiLabelSoftMarginLoss, MultiMarginLoss, SoftMarginLoss
+from fathom.scratch.nn.loss_ranking import TripletMarginLoss, TripletMarginWithDistanceLoss
+from fathom.scratch.nn.loss_regression import GaussianNLLLoss, HuberLoss, KLDivLoss, L1Loss, MSELoss
+from fathom.scratch.nn.loss_regression import PoissonNLLLoss, SmoothL1Loss
+from fathom.scratch.nn.normalisation import GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
+from fathom.scratch.nn.padding import CircularPad1d, CircularPad2d, CircularPad3d, ConstantPad1d
+from fathom.scratch.nn.padding import ConstantPad2d, ConstantPad3d, ReflectionPad1d, ReflectionPad2d
+from fathom.scratch.nn.padding import ReflectionPad3d, ReplicationPad1d, ReplicationPad2d
+from fathom.scratch.nn.padding import ReplicationPad3d, ZeroPad1d, ZeroPad2d, ZeroPad3d
+from fathom.scratch.nn.pooling import AvgPool1d, AvgPool2d, AvgPool3d, LPPool1d, LPPool2d, LPPool3d
+from fathom.scratch.nn.pooling import MaxPool1d, MaxPool2d, MaxPool3d
+from fathom.scratch.nn.recurrent_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
+from fathom.scratch.nn.recurrent_layers import GRU, LSTM, RNN, RNNBase
+from fathom.scratch.nn.softmax import LogSoftmax, Softmax, Softmax2d, Softmin
+from fathom.scratch.nn.transformer import Transformer, TransformerDecoder, TransformerDecoderLayer
+from fathom.scratch.nn.transformer import TransformerEncoder, TransformerEncoderLayer
+from fathom.scratch.nn.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
+from fathom.scratch.nn.vision import ChannelShuffle, PixelShuffle, PixelUnshuffle, Upsample
+from fathom.scratch.nn.vision import UpsamplingBilinear2d, UpsamplingNearest2d

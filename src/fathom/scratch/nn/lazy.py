@@ -4,164 +4,156 @@ Source   torch.nn's lazy layers; book 5.6 (deferred initialisation).
 Differs  Nothing. The waiting itself (parameters without sizes, a hook before the first forward,
          the change of class after it) is torch's bookkeeping; `module.py` shows how it works.
 Shapes   Those of the layer that each becomes.
+
+A lazy layer takes the arguments of its layer but the first. It is built with none of the inputs,
+so that a zero in a size marks where their number belongs.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 from torch.nn.modules.lazy import LazyModuleMixin
-from torch.nn.parameter import UninitializedParameter
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
+from fathom.scratch.nn.batchnorm import (
+    BatchNorm1d,
+    BatchNorm2d,
+    BatchNorm3d,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+)
 from fathom.scratch.nn.conv import Conv1d, Conv2d, Conv3d
 from fathom.scratch.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from fathom.scratch.nn.linear import Linear
-from fathom.scratch.nn.sizes import Ints
 
 
 class _Lazy(LazyModuleMixin):
-    """Comes before the layer in the list of bases; the layer was built with no inputs."""
+    """Comes before the layer in the list of bases; becomes that layer at the first input."""
 
-    def wait(self, bias: bool, device: Any, dtype: torch.dtype | None) -> None:
-        """Replace the empty parameters by such as have no size yet."""
-        for name in ("weight", "bias") if bias else ("weight",):
-            nothing: Any = UninitializedParameter
-            setattr(self, name, nothing(device=device, dtype=dtype))
+    counted: ClassVar[str]  # the layer's name for its number of inputs
 
-    def sizes(self, input: Tensor) -> dict[str, tuple[int, ...]]:
-        """The sizes of the parameters, given the first input."""
+    def __init_subclass__(cls) -> None:
+        if len(cls.__bases__) == 2:
+            cls.cls_to_become = cls.__bases__[1]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(0, *args, **kwargs)  # type: ignore[misc]
+        layer: Any = self
+        self.waiting: dict[str, tuple[int, ...]] = {}
+        kinds: list[Any] = [UninitializedParameter, UninitializedBuffer]
+        for held, kind in zip((layer._parameters, layer._buffers), kinds, strict=True):
+            for name, tensor in held.items():
+                if tensor is not None and tensor.dim() > 0:
+                    self.waiting[name] = tuple(tensor.shape)
+                    held[name] = kind(device=tensor.device, dtype=tensor.dtype)
+
+    def reset_parameters(self) -> None:
+        layer: Any = self
+        if not layer.has_uninitialized_params() and all(p.numel() for p in layer.parameters()):
+            super().reset_parameters()  # type: ignore[misc]
+
+    def count(self, input: Tensor) -> int:
+        """The number of inputs of the first of them."""
         raise NotImplementedError
 
     def initialize_parameters(self, input: Tensor) -> None:
         """Called by torch's hook before the first forward."""
-        if self.has_uninitialized_params():  # type: ignore[misc]
-            for name, sizes in self.sizes(input).items():
-                if getattr(self, name) is not None:
-                    getattr(self, name).materialize(sizes)
-            self.reset_parameters()
-
-    def reset_parameters(self) -> None:
         layer: Any = self
-        if not layer.has_uninitialized_params() and layer.weight.numel():
-            super().reset_parameters()  # type: ignore[misc]
+        if layer.has_uninitialized_params():
+            inputs = self.count(input)
+            setattr(self, self.counted, inputs)
+            for name, sizes in self.waiting.items():
+                groups = getattr(self, "groups", 1) if sizes[0] else 1
+                getattr(self, name).materialize([size or inputs // groups for size in sizes])
+            self.reset_parameters()
 
 
 class LazyLinear(_Lazy, Linear):
     """Becomes a `Linear` at the first input (*, in_features)."""
 
-    cls_to_become = Linear
+    counted = "in_features"
 
-    def __init__(
-        self,
-        out_features: int,
-        bias: bool = True,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__(0, 0, False)
-        self.out_features = out_features
-        self.wait(bias, device, dtype)
-
-    def sizes(self, input: Tensor) -> dict[str, tuple[int, ...]]:
-        self.in_features = input.shape[-1]
-        return {"weight": (self.out_features, self.in_features), "bias": (self.out_features,)}
+    def count(self, input: Tensor) -> int:
+        return input.shape[-1]
 
 
 class _LazyChannels(_Lazy):
-    """The convolutions' half: inputs are counted in the dimension of the channels."""
+    """The convolutions' half: the inputs are the channels."""
 
-    def sizes(self, input: Any) -> dict[str, tuple[int, ...]]:
+    counted = "in_channels"
+
+    def count(self, input: Tensor) -> int:
         layer: Any = self
-        if input.dim() not in (layer.dims + 1, layer.dims + 2):
+        n = layer.dims
+        if input.dim() not in (n + 1, n + 2):
             raise RuntimeError(
-                f"Expected {layer.dims + 1}D (unbatched) or {layer.dims + 2}D (batched) input to "
+                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to "
                 f"{type(self).__name__}, but got input of size: {list(input.shape)}"
             )
-        layer.in_channels = input.shape[-layer.dims - 1]
-        if layer.in_channels % layer.groups:
+        if input.shape[-n - 1] % layer.groups:
             raise ValueError(
-                f"in_channels must be divisible by groups: {layer.in_channels}, {layer.groups}"
+                f"in_channels must be divisible by groups: {input.shape[-n - 1]}, {layer.groups}"
             )
-        ends = (layer.in_channels, layer.out_channels)
-        ends = ends if layer.transposed else ends[::-1]
-        weight = (ends[0], ends[1] // layer.groups, *layer.kernel_size)
-        return {"weight": weight, "bias": (layer.out_channels,)}
+        return input.shape[-n - 1]
 
 
-class _LazyConv(_LazyChannels):
-    def __init__(
-        self,
-        out_channels: int,
-        kernel_size: Ints,
-        stride: Ints = 1,
-        padding: Ints | str = 0,
-        dilation: Ints = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        window = (kernel_size, stride, padding, dilation, groups)
-        super().__init__(0, 0, *window, False, padding_mode)  # type: ignore[misc]
-        self.out_channels = out_channels
-        self.wait(bias, device, dtype)
+class _LazyFeatures(_Lazy):
+    """The normalisations' half."""
+
+    counted = "num_features"
+
+    def count(self, input: Tensor) -> int:
+        layer: Any = self
+        layer.check_rank(input)
+        return input.shape[1]
 
 
-class LazyConv1d(_LazyConv, Conv1d):
+class LazyConv1d(_LazyChannels, Conv1d):
     """Becomes a `Conv1d`."""
 
-    cls_to_become = Conv1d
 
-
-class LazyConv2d(_LazyConv, Conv2d):
+class LazyConv2d(_LazyChannels, Conv2d):
     """Becomes a `Conv2d`."""
 
-    cls_to_become = Conv2d
 
-
-class LazyConv3d(_LazyConv, Conv3d):
+class LazyConv3d(_LazyChannels, Conv3d):
     """Becomes a `Conv3d`."""
 
-    cls_to_become = Conv3d
 
-
-class _LazyConvTranspose(_LazyChannels):
-    def __init__(
-        self,
-        out_channels: int,
-        kernel_size: Ints,
-        stride: Ints = 1,
-        padding: Ints = 0,
-        output_padding: Ints = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: Ints = 1,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        window = (kernel_size, stride, padding, output_padding, groups)
-        super().__init__(0, 0, *window, False, dilation, padding_mode)  # type: ignore[misc]
-        self.out_channels = out_channels
-        self.wait(bias, device, dtype)
-
-
-class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
+class LazyConvTranspose1d(_LazyChannels, ConvTranspose1d):
     """Becomes a `ConvTranspose1d`."""
 
-    cls_to_become = ConvTranspose1d
 
-
-class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
+class LazyConvTranspose2d(_LazyChannels, ConvTranspose2d):
     """Becomes a `ConvTranspose2d`."""
 
-    cls_to_become = ConvTranspose2d
 
-
-class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
+class LazyConvTranspose3d(_LazyChannels, ConvTranspose3d):
     """Becomes a `ConvTranspose3d`."""
 
-    cls_to_become = ConvTranspose3d
+
+class LazyBatchNorm1d(_LazyFeatures, BatchNorm1d):
+    """Becomes a `BatchNorm1d`."""
+
+
+class LazyBatchNorm2d(_LazyFeatures, BatchNorm2d):
+    """Becomes a `BatchNorm2d`."""
+
+
+class LazyBatchNorm3d(_LazyFeatures, BatchNorm3d):
+    """Becomes a `BatchNorm3d`."""
+
+
+class LazyInstanceNorm1d(_LazyFeatures, InstanceNorm1d):
+    """Becomes a `InstanceNorm1d`."""
+
+
+class LazyInstanceNorm2d(_LazyFeatures, InstanceNorm2d):
+    """Becomes a `InstanceNorm2d`."""
+
+
+class LazyInstanceNorm3d(_LazyFeatures, InstanceNorm3d):
+    """Becomes a `InstanceNorm3d`."""
