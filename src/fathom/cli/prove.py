@@ -97,7 +97,7 @@ def bench(pattern: str | None = None, /, *, rounds: int = 5) -> Answer:
                 f"{row.ours:,.0f}",
                 f"{row.peer:,.0f}",
                 f"{row.bare:,.0f}",
-                f"{row.over_peer:.2f}x [{row.over_peer_range[0]:.2f}, {row.over_peer_range[1]:.2f}]",
+                "{:.2f}x [{:.2f}, {:.2f}]".format(row.over_peer, *row.over_peer_range),
                 f"{row.of_bare:.2f}",
                 row.unit,
             ]
