@@ -101,9 +101,20 @@ class _LazyChannels(_Lazy):
 
 
 class _LazyFeatures(_Lazy):
-    """The normalisations' half."""
+    """The normalisations' half: the inputs are the channels, and all is learnt and averaged."""
 
     counted = "num_features"
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(eps, momentum, affine, track_running_stats, *args, **kwargs)
 
     def count(self, input: Tensor) -> int:
         layer: Any = self
