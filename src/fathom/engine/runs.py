@@ -109,7 +109,7 @@ class Run:
         file.truncate()
         file.write(f"pid {os.getpid()} since {time.strftime('%H:%M')}")
         file.flush()
-        self._lock = file
+        self._lock, self.begun = file, False
         self._sweep()
 
     def _sweep(self) -> None:
@@ -213,8 +213,8 @@ def open_run(word: str) -> Run:
 def _latest(word: str) -> Path:
     parent = runs_dir() / word.replace("_", "-")
     if Path(word).name == word and parent.is_dir():
-        numbered = sorted((p for p in parent.iterdir() if _NUMBER.match(p.name)), reverse=True)
-        for folder in numbered:
+        numbered = [path for path in parent.iterdir() if _NUMBER.match(path.name)]
+        for folder in sorted(numbered, key=lambda path: int(path.name), reverse=True):
             if (folder / _FILES["run"]).is_file():
                 return folder
     known = [p.name for p in runs_dir().iterdir() if p.is_dir()] if runs_dir().is_dir() else []
