@@ -185,10 +185,12 @@ def train(
     kind: type[torch.optim.Optimizer],
     settings: Settings,
     dtype: torch.dtype = torch.float64,
+    *,
+    steps: int = STEPS,
 ) -> list[Tensor]:
-    """The parameters after twenty steps."""
+    """The parameters after so many steps."""
     params = problem(dtype, matrices=kind.__name__ == "Muon")
-    advance(kind(params, **copy.deepcopy(settings)), params, STEPS)
+    advance(kind(params, **copy.deepcopy(settings)), params, steps)
     return params
 
 

@@ -6,6 +6,7 @@ sparse gradients.
 
 from torch.optim import Optimizer as Optimizer
 
+from fathom.scratch.optim import lr_scheduler as lr_scheduler
 from fathom.scratch.optim.adam import Adam as Adam
 from fathom.scratch.optim.adam import Adamax as Adamax
 from fathom.scratch.optim.adam import AdamW as AdamW

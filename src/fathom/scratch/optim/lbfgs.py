@@ -96,6 +96,7 @@ def strong_wolfe(
         previous, point, tries = point, at(t), tries + 1
     else:
         previous = start
+    # the bracket holds a good point between its two: narrow it, keeping the lower one
     bracket = [previous, point]
     low = 0 if previous.loss <= point.loss else 1
     stalled = False

@@ -68,28 +68,30 @@ class PerParameter(torch.optim.Optimizer):
         for group in self.param_groups:
             decoupled = group.get("decoupled_weight_decay", self.decoupled)
             for p in group["params"]:
-                if p.grad is None:
+                g = p.grad
+                if g is None:
                     continue
-                if p.grad.is_sparse:
+                if g.is_sparse:
                     raise RuntimeError(
                         f"{type(self).__name__} does not support sparse gradients, and a parameter "
                         f"of size {tuple(p.shape)} has one; use torch.optim.SparseAdam for it"
                     )
-                state = self.state[p]
+                state = self.state.get(p)
                 if not state:
-                    state.update(self.start(p, group))
-                self.update(p, _descent(p, group, decoupled), state, group)
+                    state = self.start(p, group)
+                    if state:  # plain SGD remembers nothing
+                        self.state[p] = state
+                self.update(p, _descent(p, g, group, decoupled), state, group)
         return loss
 
 
-def _descent(p: Tensor, group: Group, decoupled: bool | None) -> Tensor:
+def _descent(p: Tensor, g: Tensor, group: Group, decoupled: bool | None) -> Tensor:
     """The gradient to go down: its sign, and the pull of the weight decay L towards zero.
 
     As a penalty, (L / 2) |p|^2 is part of the loss and L p part of the gradient. Decoupled
     (Loshchilov & Hutter 2019, arXiv:1711.05101), the parameter shrinks and the rule never sees it.
     """
-    g, decay = p.grad, float(group.get("weight_decay", 0.0))
-    assert g is not None
+    decay = float(group.get("weight_decay", 0.0))
     if group.get("maximize", False):
         g = -g
     if decay and decoupled:

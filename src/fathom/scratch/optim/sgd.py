@@ -23,12 +23,19 @@ from fathom.scratch.optim.optimizer import (
 )
 
 
-def momentum(
-    g: Tensor, buffer: Tensor | None, *, mu: float, dampening: float, nesterov: bool
-) -> tuple[Tensor, Tensor]:
-    """The direction to go, and the buffer: a sum of past gradients, each weighing mu times less."""
-    buffer = g.clone() if buffer is None else buffer.mul_(mu).add_(g, alpha=1 - dampening)
-    return (g.add(buffer, alpha=mu) if nesterov else buffer), buffer
+def sgd(
+    p: Tensor, g: Tensor, buffer: Tensor | None, *,
+    lr: float, mu: float, dampening: float, nesterov: bool,
+) -> Tensor | None:  # fmt: skip
+    """Go down along g, or along the buffer: a sum of gradients that weigh mu times less each step.
+
+    Nesterov goes where the buffer would stand after one more such gradient. Returns the buffer.
+    """
+    if mu:
+        buffer = g.clone() if buffer is None else buffer.mul_(mu).add_(g, alpha=1 - dampening)
+        g = g.add(buffer, alpha=mu) if nesterov else buffer
+    p.add_(g, alpha=-lr)
+    return buffer
 
 
 class SGD(PerParameter):
@@ -64,18 +71,15 @@ class SGD(PerParameter):
         return {"momentum_buffer": None} if group["momentum"] else {}
 
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
-        if group["momentum"]:
-            g, state["momentum_buffer"] = momentum(
-                g,
-                state.get("momentum_buffer"),
-                mu=group["momentum"],
-                dampening=group["dampening"],
-                nesterov=group["nesterov"],
-            )
-        p.add_(g, alpha=-float(group["lr"]))
+        buffer = sgd(
+            p, g, state.get("momentum_buffer"), lr=float(group["lr"]), mu=group["momentum"],
+            dampening=group["dampening"], nesterov=group["nesterov"],
+        )  # fmt: skip
+        if buffer is not None:
+            state["momentum_buffer"] = buffer
 
 
-def averaged(p: Tensor, g: Tensor, average: Tensor, *, eta: float, mu: float, decay: float) -> None:
+def asgd(p: Tensor, g: Tensor, average: Tensor, *, eta: float, mu: float, decay: float) -> None:
     """One step of size eta with a decay, and the average of the steps since averaging began."""
     p.mul_(1 - decay * eta).add_(g, alpha=-eta)
     average.add_(p.sub(average).mul_(mu)) if mu != 1 else average.copy_(p)
@@ -117,7 +121,7 @@ class ASGD(PerParameter):
 
     def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
         eta, mu, lr, lambd = state["eta"], state["mu"], float(group["lr"]), group["lambd"]
-        averaged(p, g, state["ax"], eta=eta.item(), mu=mu.item(), decay=lambd)
+        asgd(p, g, state["ax"], eta=eta.item(), mu=mu.item(), decay=lambd)
         t = tick(state)
         # both for the next step, and of torch's precision whatever p's is
         eta.copy_(tensor(lr / (1 + lambd * lr * t) ** group["alpha"], dtype=scalar_dtype()))
