@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from fathom.cli.output import Answer, short, stderr, table
+from fathom.cli.output import Answer, short, table
 from fathom.core.errors import SettingError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _where(sources: list[Source]) -> Answer:
     from fathom.core.paths import data_dirs
     from fathom.data.sources import found, place
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for source in sources:
         here = found(source) or {}
         rows.append(
@@ -107,7 +107,7 @@ def _where(sources: list[Source]) -> Answer:
 def _check(sources: list[Source]) -> Answer:
     from fathom.data.sources import check
 
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"name": source.name, "file": report.file, "status": report.status}
         | {"path": str(report.path) if report.path else None, "wrong": report.wrong}
         for source in sources
@@ -123,25 +123,11 @@ def _check(sources: list[Source]) -> Answer:
 
 
 def _get(source: Source) -> Answer:
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
+    from fathom.cli.downloads import shown_downloads
     from fathom.data.sources import fetch
 
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-    )
-    with Progress(*columns, console=stderr(), transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def progress(name: str, done: int, size: int) -> None:
-            if name not in tasks:
-                tasks[name] = bar.add_task(name, total=size)
-            bar.update(tasks[name], completed=done)
-
-        paths = fetch(source, progress)
+    with shown_downloads():
+        paths = fetch(source)
 
     def page(console: Console) -> None:
         for path in paths.values():

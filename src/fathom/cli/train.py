@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from fathom.cli.downloads import shown_downloads
 from fathom.cli.output import Answer, short, shown, stderr, table
 from fathom.cli.parser import Groups
 from fathom.core.arguments import arguments
@@ -104,7 +105,8 @@ def resume(run: str, /, *, given: Given) -> Answer:
     found = open_run(run)
     settings, options = _split(given)
     around = surroundings()
-    done = session.resume(found, recipe_of(found), settings, options, around)
+    with shown_downloads():
+        done = session.resume(found, recipe_of(found), settings, options, around)
     return answer(done, plot=bool(options.get("plot")))
 
 
@@ -126,7 +128,8 @@ def _start(recipe: Recipe, settings: dict[str, Any], options: dict[str, Any]) ->
             f"note: {short(before.folder)} was killed (out of memory?); "
             f"go on with it by `fathom resume {short(before.folder)}`"
         )
-    done = session.start(recipe, settings, Options(**options), around)
+    with shown_downloads():
+        done = session.start(recipe, settings, Options(**options), around)
     return answer(done, plot=bool(options.get("plot")))
 
 

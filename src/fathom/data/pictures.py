@@ -114,11 +114,11 @@ def is_grey(image: Image.Image) -> bool:
 
 
 def picture_files(word: str | Path) -> list[Path]:
-    """One file, or the picture files of a folder sorted by name. Raises DataError if none."""
+    """One file, or those in a folder and its folders, by name. Raises DataError if none."""
     path = Path(word).expanduser()
     if not path.is_dir():
         return [path]
-    files = sorted(p for p in path.iterdir() if is_picture_name(p))
+    files = sorted(p for p in path.rglob("*") if is_picture_name(p) and p.is_file())
     if not files:
         raise DataError(named(path), "holds no pictures", f"use files in {', '.join(SUFFIXES)}")
     return files
