@@ -30,7 +30,9 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def _between(y: Tensor, low: float, high: float) -> Tensor:
     """1 where low < y < high, 0 where y is either of them."""
-    return (y - low).mul_(high - y).sign_()
+    if low == -high:
+        return y.abs().neg_().gt_(low)
+    return (high - y).mul_(y if low == 0 else y - low).sign_()
 
 
 @elementwise(saves="output", slope=_between)
@@ -53,9 +55,9 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 # y - y^2 is above zero between 0 and 1, and zero at both.
-@elementwise(saves="output", slope=lambda y: torch.addcmul(y, y, y, value=-1).sign_().div_(6))
+@elementwise(saves="output", slope=lambda y: torch.addcmul(y, y, y, value=-1).sign_().mul_(1 / 6))
 def _hardsigmoid(x: Tensor) -> Tensor:
-    return (x + 3).clamp_(0, 6).div_(6)
+    return (x + 3).clamp_(0, 6).mul_(1 / 6)
 
 
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
@@ -64,14 +66,14 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def _hardswish_slope(x: Tensor) -> Tensor:
-    """x / 3 + 1/2 between -3 and 3; from there on `trunc` is -1 or 1, which makes it 0 or 1."""
-    third = (x / 3).clamp_(-1, 1)
-    return third.sub(third.trunc(), alpha=0.5).add_(0.5)
+    """x / 3 + 1/2 between -3 and 3, 0 before and 1 after: 1/2 + x / 6, x / 6 doubled between."""
+    between = x.abs().neg_().gt_(-3)
+    return between.add_(1).mul_((x * (1 / 6)).clamp_(-0.5, 0.5)).add_(0.5)
 
 
 @elementwise(saves="input", slope=_hardswish_slope)
 def _hardswish(x: Tensor) -> Tensor:
-    return (x + 3).clamp_(0, 6).mul_(x).div_(6)
+    return (x + 3).clamp_(0, 6).mul_(x).mul_(1 / 6)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:

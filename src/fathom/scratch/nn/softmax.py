@@ -33,7 +33,7 @@ class _Softmax(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> Any:
         (y,) = ctx.saved_tensors
         gy = grads[0] * y
-        return torch.addcmul(gy, y, gy.sum(ctx.dim, keepdim=True), value=-1), None
+        return gy.addcmul_(y, gy.sum(ctx.dim, keepdim=True), value=-1), None
 
 
 class _LogSoftmax(torch.autograd.Function):
