@@ -10,8 +10,6 @@ import torch
 from fathom.core.arguments import Impl
 from fathom.core.experiment import Metric
 from fathom.objectives import cross_entropy
-from fathom.scratch import nn as scratch_nn
-from fathom.scratch import optim as scratch_optim
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,8 @@ class Library:
 
 def library(impl: Impl) -> Library:
     """`torch` or `scratch`; the same weights, and up to rounding the same results."""
-    if impl == "scratch":
-        return Library(scratch_nn, scratch_optim, scratch_nn.CrossEntropyLoss())
-    return Library(torch.nn, torch.optim, cross_entropy)
+    if impl == "torch":
+        return Library(torch.nn, torch.optim, cross_entropy)
+    from fathom.scratch import nn, optim  # as large as the book: read when it is asked for
+
+    return Library(nn, optim, nn.CrossEntropyLoss())
