@@ -7,20 +7,22 @@ import math
 import os
 import resource
 import signal
+import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from driving import altered, digest, go_on, start, steps
-from forked import run
-from toy import TOY, ToyBatches
+from forked import Child, run
+from toy import TOY, ToyBatches, toy_data
 
 from fathom.core.errors import WorkerError
 from fathom.core.experiment import Experiment
 from fathom.core.recipe import Recipe
+from fathom.data.workers import WorkerBatches
 from fathom.engine import fit
 from fathom.engine.loop import Record
 from fathom.engine.runs import killed_before, open_run
@@ -73,6 +75,83 @@ def test_t13_a_worker_that_fails_in_validation(quick, undisturbed):
     assert list(steps(quick / "run"))[-1] == 16
     assert run(go_on, quick / "run").status == 0
     assert digest(quick / "run") == undisturbed[0]
+
+
+@dataclass(frozen=True)
+class Read:
+    """The toy's samples, one by one; `trouble` is asked before each. Inputs are bytes here."""
+
+    trouble: Any = None
+    split = "train"
+    shape = (6,)
+
+    @property
+    def labels(self) -> torch.Tensor:
+        return toy_data()[1]
+
+    def __len__(self) -> int:
+        return 48
+
+    def read(self, index: int) -> torch.Tensor:
+        if self.trouble is not None:
+            self.trouble(index)
+        return (toy_data()[0][index] * 40 + 120).to(torch.uint8)
+
+    def fingerprint(self) -> str:
+        return "read"
+
+
+def read_by(workers: int, trouble: Any = None) -> Recipe:
+    batches = WorkerBatches(Read(trouble), batch_size=6, workers=workers)
+    return altered(lambda toy: replace(toy, train=batches))
+
+
+def test_t18_any_number_of_workers_gives_the_same_run(quick):
+    found = set()
+    for workers in (0, 2, 3):
+        outcome = run(start, quick / str(workers), read_by(workers))
+        assert outcome.status == 0, outcome.output
+        found.add(digest(quick / str(workers)))
+    assert len(found) == 1
+
+
+def test_t13_a_worker_that_is_killed(quick):
+    """The rest is done by another number of workers, and gives the undisturbed run's bits."""
+    marker = quick / "met once"
+
+    def dies(index: int) -> None:
+        if index == 30 and marker.exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        if index == 30:
+            marker.touch()
+
+    outcome = run(start, quick / "run", read_by(2, dies))
+    assert outcome.status == 6, outcome.output
+    assert "died (signal 9) while reading samples" in outcome.error
+    saved = list(steps(quick / "run"))[-1]
+    assert f"saved step {saved}" in outcome.output
+    assert run(go_on, quick / "run", read_by(3)).status == 0
+    assert run(start, quick / "whole", read_by(0)).status == 0
+    assert digest(quick / "run") == digest(quick / "whole")
+
+
+def test_t20_workers_that_outlive_their_parent_hold_no_lock(quick):
+    """They notice within seconds that they are alone; the folder is free at once."""
+    ready = quick / "ready"
+
+    def hangs(index: int) -> None:
+        if index == 40:
+            ready.touch()
+            time.sleep(5)
+
+    child = Child(start, quick / "run", read_by(2, hangs))
+    while not ready.exists():
+        time.sleep(0.005)
+    child.kill()
+    assert child.wait().status == 137
+    found = open_run(str(quick / "run"))
+    found.lock()
+    found.unlock()
 
 
 def greedy(much: int) -> Recipe:

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import time
+import weakref
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -110,6 +111,7 @@ class Run:
         file.write(f"pid {os.getpid()} since {time.strftime('%H:%M')}")
         file.flush()
         self._lock, self.begun = file, False
+        _HELD.add(file)
         self._sweep()
 
     def _sweep(self) -> None:
@@ -133,6 +135,19 @@ class Run:
         with contextlib.suppress(OSError), open(self.folder / "lock", "a+", encoding="utf-8") as f:
             return not _try_lock(f)
         return False
+
+
+_HELD: weakref.WeakSet[TextIO] = weakref.WeakSet()
+
+
+def _let_go() -> None:
+    """In a forked child, such as a loader's worker: it may live longer than the one who trains."""
+    for file in list(_HELD):
+        file.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def _try_lock(file: TextIO) -> bool:
