@@ -12,6 +12,7 @@ from fathom.scratch import nn
 from fathom.scratch.nn import functional as S
 from fathom.scratch.nn.fold import add_windows, windows
 from fathom.scratch.nn.recurrent import step_rows, sweep_gru, sweep_lstm, sweep_rnn
+from fathom.scratch.nn.sizes import Axis
 
 few = settings(max_examples=40, deadline=None)
 
@@ -128,18 +129,18 @@ def test_padding(case, mode: str, data) -> None:
 @few
 @given(sliding())
 def test_windows_and_their_sum_are_each_others_gradient(case) -> None:
-    how = [case[key] for key in ("kernel", "stride", "dilation", "padding")]
-    wide = zip(case["sizes"], case["padding"], case["kernel"], case["dilation"], strict=True)
-    assume(all(size + 2 * p >= d * (k - 1) + 1 for size, p, k, d in wide))
+    columns = (case[key] for key in ("kernel", "stride", "padding", "dilation"))
+    axes = [Axis(*numbers) for numbers in zip(*columns, strict=True)]
+    assume(all(axis.count(size) > 0 for size, axis in zip(case["sizes"], axes, strict=True)))
     x = torch.randn(2, *case["sizes"], dtype=torch.float64, requires_grad=True)
-    views = windows(x, *how)
+    views = windows(x, axes)
     y = torch.randn(views.shape, dtype=torch.float64, requires_grad=True)
-    total = add_windows(y, case["sizes"], *how)
+    total = add_windows(y, case["sizes"], axes)
     torch.testing.assert_close((views * y).sum(), (x * total).sum())  # adjoint
-    assert torch.autograd.gradcheck(lambda x: windows(x, *how), x, fast_mode=True)
-    assert torch.autograd.gradgradcheck(lambda x: windows(x, *how) ** 2, x, fast_mode=True)
+    assert torch.autograd.gradcheck(lambda x: windows(x, axes), x, fast_mode=True)
+    assert torch.autograd.gradgradcheck(lambda x: windows(x, axes) ** 2, x, fast_mode=True)
     assert torch.autograd.gradcheck(
-        lambda y: add_windows(y, case["sizes"], *how), y, fast_mode=True
+        lambda y: add_windows(y, case["sizes"], axes), y, fast_mode=True
     )
 
 

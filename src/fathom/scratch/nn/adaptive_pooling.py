@@ -10,14 +10,15 @@ Shapes   (N, C, *sizes) or (C, *sizes) to the same with *output_size; n is 1, 2 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import Module
 
-from fathom.scratch.nn.sizes import Ints, check_rank, each
+from fathom.scratch.nn.sizes import Ints, Settings, check_rank, each
 
 OptionalInts = int | None | Sequence[int | None]  # None: as large as the input
 
@@ -173,12 +174,10 @@ def fractional_max_pool(
 fractional_max_pool2d, fractional_max_pool3d = (partial(fractional_max_pool, n) for n in (2, 3))
 
 
-class _AdaptiveAvgPool(Module):
-    dims: int
-
-    def __init__(self, output_size: OptionalInts) -> None:
-        super().__init__()
-        self.output_size = output_size
+@dataclass(eq=False, repr=False)
+class _AdaptiveAvgPool(Settings):
+    dims: ClassVar[int]
+    output_size: OptionalInts
 
     def forward(self, input: Tensor) -> Tensor:
         return adaptive_avg_pool(self.dims, input, self.output_size)
@@ -205,12 +204,11 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
     dims = 3
 
 
-class _AdaptiveMaxPool(Module):
-    dims: int
-
-    def __init__(self, output_size: OptionalInts, return_indices: bool = False) -> None:
-        super().__init__()
-        self.output_size, self.return_indices = output_size, return_indices
+@dataclass(eq=False, repr=False)
+class _AdaptiveMaxPool(Settings):
+    dims: ClassVar[int]
+    output_size: OptionalInts
+    return_indices: bool = False
 
     def forward(self, input: Tensor) -> Any:
         return adaptive_max_pool(self.dims, input, self.output_size, self.return_indices)

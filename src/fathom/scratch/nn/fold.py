@@ -13,116 +13,84 @@ Each of the two is the other's derivative, since both are linear and each is the
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from torch import Tensor
 from torch.autograd import Function
-from torch.nn import Module
 
-from fathom.scratch.nn.sizes import Ints, each, window_counts
-
-Sizes = Sequence[int]
+from fathom.scratch.nn.sizes import Axes, Ints, Settings, check_fit, sliding
 
 
-def inside(padding: Sizes, sizes: Sizes) -> tuple[Any, ...]:
-    """The index of a tensor's own cells within its padded copy."""
-    return (..., *(slice(p, p + size) for p, size in zip(padding, sizes, strict=True)))
+def inside(sizes: Sequence[int], axes: Axes) -> tuple[Any, ...]:
+    """The index of a tensor's own cells within its copy with borders."""
+    own = zip(sizes, axes, strict=True)
+    return (..., *(slice(axis.padding, axis.padding + size) for size, axis in own))
 
 
-def with_border(x: Tensor, padding: Sizes, value: float = 0.0) -> Tensor:
-    """`x` with `padding` cells of `value` on both sides of its last dimensions."""
-    if not any(padding):
-        return x
-    sizes = x.shape[-len(padding) :]
-    wide = [size + 2 * p for size, p in zip(sizes, padding, strict=True)]
-    bordered = x.new_full((*x.shape[: -len(padding)], *wide), value)
-    bordered[inside(padding, sizes)] = x
-    return bordered
-
-
-def cells_of(counts: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes) -> Iterator[Any]:
-    """For each place in the window: (the place, the cells of the padded input that it visits)."""
-    for place in product(*map(range, kernel)):
-        starts = [at * d for at, d in zip(place, dilation, strict=True)]
-        yield (
-            (..., *place),
-            (
-                ...,
-                *(
-                    slice(start, start + s * (count - 1) + 1, s)
-                    for start, s, count in zip(starts, stride, counts, strict=True)
-                ),
-            ),
-        )
+def with_borders(sizes: Sequence[int], axes: Axes) -> list[int]:
+    """The sizes with what is padded on both sides."""
+    return [size + 2 * axis.padding for size, axis in zip(sizes, axes, strict=True)]
 
 
 class _Windows(Function):
     """(…, *sizes) to (…, *counts, *kernel)."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Sizes
-    ) -> Tensor:
-        n = len(kernel)
-        ctx.sizes, ctx.settings = x.shape[-n:], (kernel, stride, dilation, padding)
-        wide = with_border(x, padding)
-        settings = zip(wide.shape[-n:], kernel, stride, dilation, strict=True)
-        counts = [(size - d * (k - 1) - 1) // s + 1 for size, k, s, d in settings]
-        steps = wide.stride()[-n:]
-        return wide.as_strided(
-            (*wide.shape[:-n], *counts, *kernel),
-            (
-                *wide.stride()[:-n],
-                *(step * s for step, s in zip(steps, stride, strict=True)),
-                *(step * d for step, d in zip(steps, dilation, strict=True)),
-            ),
-            wide.storage_offset(),
+    def forward(ctx: Any, x: Tensor, axes: Axes) -> Tensor:
+        outer, sizes = x.shape[: -len(axes)], x.shape[-len(axes) :]
+        ctx.sizes, ctx.axes = sizes, axes
+        if any(axis.padding for axis in axes):
+            wide = x.new_zeros(*outer, *with_borders(sizes, axes))
+            wide[inside(sizes, axes)] = x
+            x = wide
+        counts = [axis.count(size) for size, axis in zip(sizes, axes, strict=True)]
+        steps = x.stride()[-len(axes) :]
+        strides = [step * axis.stride for step, axis in zip(steps, axes, strict=True)]
+        dilations = [step * axis.dilation for step, axis in zip(steps, axes, strict=True)]
+        return x.as_strided(
+            (*outer, *counts, *(axis.kernel for axis in axes)),
+            (*x.stride()[: -len(axes)], *strides, *dilations),
+            x.storage_offset(),
         )
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        return _AddWindows.apply(gradient, ctx.sizes, *ctx.settings), None, None, None, None
+        return _AddWindows.apply(gradient, ctx.sizes, ctx.axes), None
 
 
 class _AddWindows(Function):
     """(…, *counts, *kernel) to (…, *sizes): a cell seen by several windows gets their sum."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        windows: Tensor,
-        sizes: Sizes,
-        kernel: Sizes,
-        stride: Sizes,
-        dilation: Sizes,
-        padding: Sizes,
-    ) -> Tensor:
-        ctx.settings = (kernel, stride, dilation, padding)
-        n = len(kernel)
-        wide = [size + 2 * p for size, p in zip(sizes, padding, strict=True)]
-        total = windows.new_zeros((*windows.shape[: -2 * n], *wide))
-        counts = windows.shape[-2 * n : -n]
-        for place, cells in cells_of(counts, kernel, stride, dilation):
-            total[cells] += windows[place]
-        return total[inside(padding, sizes)].contiguous()
+    def forward(ctx: Any, views: Tensor, sizes: Sequence[int], axes: Axes) -> Tensor:
+        ctx.axes, n = axes, len(axes)
+        total = views.new_zeros((*views.shape[: -2 * n], *with_borders(sizes, axes)))
+        counts = views.shape[-2 * n : -n]
+        at_place = views.movedim(list(range(-n, 0)), list(range(n)))
+        for place in product(*(range(axis.kernel) for axis in axes)):
+            cells: list[Any] = [...]  # those that stand at this place in some window
+            for at, axis, count in zip(place, axes, counts, strict=True):
+                first = at * axis.dilation
+                cells.append(slice(first, first + (count - 1) * axis.stride + 1, axis.stride))
+            total[tuple(cells)] += at_place[place]
+        return total[inside(sizes, axes)].contiguous()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        return _Windows.apply(gradient, *ctx.settings), None, None, None, None, None
+        return _Windows.apply(gradient, ctx.axes), None, None
 
 
-def windows(x: Tensor, kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Sizes) -> Tensor:
-    """Every window of `x` (…, *sizes), zero-padded, as a view (…, *counts, *kernel)."""
-    return _Windows.apply(x, kernel, stride, dilation, padding)
+def windows(x: Tensor, axes: Axes) -> Tensor:
+    """Every window of `x` (…, *sizes), with borders of zeros, as a view (…, *counts, *kernel)."""
+    return _Windows.apply(x, axes)
 
 
-def add_windows(
-    windows: Tensor, sizes: Sizes, kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Sizes
-) -> Tensor:
+def add_windows(views: Tensor, sizes: Sequence[int], axes: Axes) -> Tensor:
     """The adjoint: (…, *counts, *kernel) to (…, *sizes), adding where windows overlap."""
-    return _AddWindows.apply(windows, sizes, kernel, stride, dilation, padding)
+    return _AddWindows.apply(views, sizes, axes)
 
 
 # The two under torch's names, for pictures: windows as columns of a matrix.
@@ -137,13 +105,10 @@ def unfold(
             "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero "
             f"dimensions for input, but got: {list(input.shape)}"
         )
-    kernel, step, gap, border = (each(v, 2) for v in (kernel_size, stride, dilation, padding))
-    wide = [size + 2 * p for size, p in zip(input.shape[-2:], border, strict=True)]
-    window_counts("unfold", wide, kernel, step, gap)
-    views = windows(input, kernel, step, gap, border)  # (…, C, rows, columns, kh, kw)
-    columns = views.movedim((-2, -1), (-4, -3))
-    channels = columns.shape[-5] * math.prod(kernel)
-    return columns.reshape(*input.shape[:-3], channels, math.prod(columns.shape[-2:]))
+    axes = sliding("unfold", 2, kernel_size, stride, padding, dilation)
+    check_fit("unfold", input.shape[-2:], axes)
+    columns = windows(input, axes).movedim((-2, -1), (-4, -3))  # (…, C, kh, kw, rows, columns)
+    return columns.flatten(-2).flatten(-4, -2)
 
 
 def fold(
@@ -155,10 +120,11 @@ def fold(
     stride: Ints = 1,
 ) -> Tensor:
     """(N, C * kernel, windows) to (N, C, *output_size): add the windows back; or without N."""
-    sizes = each(output_size, 2)
-    kernel, step, gap, border = (each(v, 2) for v in (kernel_size, stride, dilation, padding))
-    wide = [size + 2 * p for size, p in zip(sizes, border, strict=True)]
-    counts = window_counts("fold", wide, kernel, step, gap)
+    axes = sliding("fold", 2, kernel_size, stride, padding, dilation)
+    sizes = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+    check_fit("fold", sizes, axes)
+    kernel = [axis.kernel for axis in axes]
+    counts = [axis.count(size) for size, axis in zip(sizes, axes, strict=True)]
     taps = math.prod(kernel)
     if input.dim() not in (2, 3) or input.shape[-2] % taps:
         raise RuntimeError(
@@ -167,60 +133,45 @@ def fold(
         )
     if input.shape[-1] != math.prod(counts):
         raise RuntimeError(
-            f"fold: an output of {tuple(sizes)} has {counts[0]} * {counts[1]} windows of "
+            f"fold: an output of {sizes} has {counts[0]} * {counts[1]} windows of "
             f"{tuple(kernel)}, but the input {list(input.shape)} has {input.shape[-1]}"
         )
     columns = input.reshape(*input.shape[:-2], input.shape[-2] // taps, *kernel, *counts)
-    return add_windows(columns.movedim((-4, -3), (-2, -1)), sizes, kernel, step, gap, border)
+    return add_windows(columns.movedim((-4, -3), (-2, -1)), sizes, axes)
 
 
-class _Sliding(Module):
-    """Keeps how a window slides."""
-
-    def __init__(self, kernel_size: Ints, dilation: Ints, padding: Ints, stride: Ints) -> None:
-        super().__init__()
-        self.kernel_size, self.dilation = kernel_size, dilation
-        self.padding, self.stride = padding, stride
-
-    def settings_repr(self) -> str:
-        return (
-            f"kernel_size={self.kernel_size}, dilation={self.dilation}, "
-            f"padding={self.padding}, stride={self.stride}"
-        )
-
-
-class Unfold(_Sliding):
+@dataclass(eq=False, repr=False)
+class Unfold(Settings):
     """(N, C, H, W) to (N, C * kernel, windows)."""
 
-    def __init__(
-        self, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0, stride: Ints = 1
-    ) -> None:
-        super().__init__(kernel_size, dilation, padding, stride)
+    kernel_size: Ints
+    dilation: Ints = 1
+    padding: Ints = 0
+    stride: Ints = 1
 
     def forward(self, input: Tensor) -> Tensor:
         return unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
 
     def extra_repr(self) -> str:
-        return self.settings_repr()
+        window = f"kernel_size={self.kernel_size}, dilation={self.dilation}"
+        return f"{window}, padding={self.padding}, stride={self.stride}"
 
 
-class Fold(_Sliding):
+@dataclass(eq=False, repr=False)
+class Fold(Settings):
     """(N, C * kernel, windows) to (N, C, *output_size), adding where windows overlap."""
 
-    def __init__(
-        self,
-        output_size: Ints,
-        kernel_size: Ints,
-        dilation: Ints = 1,
-        padding: Ints = 0,
-        stride: Ints = 1,
-    ) -> None:
-        super().__init__(kernel_size, dilation, padding, stride)
-        self.output_size = output_size
+    output_size: Ints
+    kernel_size: Ints
+    dilation: Ints = 1
+    padding: Ints = 0
+    stride: Ints = 1
 
     def forward(self, input: Tensor) -> Tensor:
-        settings = (self.kernel_size, self.dilation, self.padding, self.stride)
-        return fold(input, self.output_size, *settings)
+        window = (self.kernel_size, self.dilation, self.padding, self.stride)
+        return fold(input, self.output_size, *window)
 
     def extra_repr(self) -> str:
-        return f"output_size={self.output_size}, {self.settings_repr()}"
+        window = f"kernel_size={self.kernel_size}, dilation={self.dilation}"
+        sizes = f"output_size={self.output_size}"
+        return f"{sizes}, {window}, padding={self.padding}, stride={self.stride}"

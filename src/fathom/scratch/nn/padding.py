@@ -12,13 +12,13 @@ does position i show, where i runs from -left to size + right?
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import Module
 
-from fathom.scratch.nn.sizes import each
+from fathom.scratch.nn.sizes import Settings, each
 
 Amounts = int | Sequence[int]
 
@@ -112,15 +112,17 @@ def pad(
     return input
 
 
-class _Pad(Module):
-    """The amounts on every side; the mode is in the name."""
+@dataclass(eq=False, repr=False)
+class _Pad(Settings):
+    """The amounts on every side, as torch lists them, or one for all; the mode is in the name."""
 
-    dims: int
-    mode: str
+    dims: ClassVar[int]
+    mode: ClassVar[str] = "constant"
+    padding: Amounts
 
-    def __init__(self, padding: Amounts) -> None:
-        super().__init__()
-        self.padding = each(padding, 2 * self.dims)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.padding = each(self.padding, 2 * self.dims)
 
     def forward(self, input: Tensor) -> Tensor:
         n = self.dims
@@ -129,21 +131,16 @@ class _Pad(Module):
                 f"expected {n + 1}D or {n + 2}D input (got {input.dim()}D input), "
                 f"but its sizes are {list(input.shape)}"
             )
-        return pad(input, self.padding, mode=self.mode)
+        value = getattr(self, "value", None)
+        return pad(input, each(self.padding, 2 * n), mode=self.mode, value=value)
 
     def extra_repr(self) -> str:
         return f"{self.padding}"
 
 
-class _ConstantPad(Module):
-    dims: int
-
-    def __init__(self, padding: Amounts, value: float) -> None:
-        super().__init__()
-        self.padding, self.value = each(padding, 2 * self.dims), value
-
-    def forward(self, input: Tensor) -> Tensor:
-        return constant_pad(input, self.padding, self.value)
+@dataclass(eq=False, repr=False)
+class _ConstantPad(_Pad):
+    value: float
 
     def extra_repr(self) -> str:
         return f"padding={self.padding}, value={self.value}"
@@ -186,15 +183,15 @@ class CircularPad3d(_Pad):
 
 
 class ZeroPad1d(_Pad):
-    dims, mode = 1, "constant"
+    dims = 1
 
 
 class ZeroPad2d(_Pad):
-    dims, mode = 2, "constant"
+    dims = 2
 
 
 class ZeroPad3d(_Pad):
-    dims, mode = 3, "constant"
+    dims = 3
 
 
 class ConstantPad1d(_ConstantPad):

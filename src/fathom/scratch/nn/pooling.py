@@ -11,72 +11,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn import Module
 
 from fathom.scratch.nn.fold import windows
 from fathom.scratch.nn.padding import pad
-from fathom.scratch.nn.sizes import Ints, check_rank, each, window_counts
+from fathom.scratch.nn.sizes import Axes, Axis, Ints, Settings, check_fit, check_rank, each, sliding
 
 
-def reach(
-    name: str,
-    sizes: Sequence[int],
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    ceil_mode: bool,
-) -> list[int]:
-    """How many windows there are in each dimension.
+def prepare(
+    name: str, input: Tensor, n: int, axes: list[Axis], ceil_mode: bool
+) -> tuple[list[int], list[int]]:
+    """(how many windows there are in each dimension, what to pad so that all of them are whole).
 
     `ceil_mode` admits a last window that hangs over the edge, if it begins before the right border.
     """
-    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    if any(2 * p > k for p, k in zip(padding, kernel, strict=True)) or min(padding) < 0:
+    check_rank(name, input, n)
+    if any(2 * axis.padding > axis.kernel for axis in axes):
         raise RuntimeError(
-            f"{name}: pad should be at most half of the kernel size, and not negative, but got "
-            f"pad={tuple(padding)}, kernel_size={tuple(kernel)}"
+            f"{name}: pad should be at most half of the kernel size, but got pad="
+            f"{[axis.padding for axis in axes]}, kernel_size={[axis.kernel for axis in axes]}"
         )
-    wide = [size + 2 * p for size, p in zip(sizes, padding, strict=True)]
-    counts = window_counts(
-        name,
-        [max(w, span) for w, span in zip(wide, spans, strict=True)] if ceil_mode else wide,
-        kernel,
-        stride,
-        dilation,
-    )
-    if ceil_mode:
-        for at, (w, span, s) in enumerate(zip(wide, spans, stride, strict=True)):
-            counts[at] = math.ceil((w - span) / s) + 1
-            if (counts[at] - 1) * s >= sizes[at] + padding[at]:
-                counts[at] -= 1
-        if min(counts) < 1:
-            raise RuntimeError(
-                f"{name}: an input of sizes {tuple(sizes)} has no room for a window of {spans}, "
-                f"even in part: output size {tuple(counts)} is too small"
-            )
-    return counts
-
-
-def borders(
-    shape: Sequence[int],
-    counts: Sequence[int],
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-) -> list[int]:
-    """What to pad on both sides so that every window is whole, last dimension first."""
-    amounts = []
-    for dim in range(-1, -len(kernel) - 1, -1):
-        seen = (counts[dim] - 1) * stride[dim] + dilation[dim] * (kernel[dim] - 1) + 1
-        amounts += [padding[dim], max(seen - shape[dim] - padding[dim], 0)]
-    return amounts
+    counts: list[int] = []
+    amounts: list[int] = []  # the last dimension first
+    for size, axis in zip(input.shape[-n:], axes, strict=True):
+        count = axis.count(size + (axis.stride - 1 if ceil_mode else 0))
+        if ceil_mode and (count - 1) * axis.stride >= size + axis.padding:
+            count -= 1
+        after = (count - 1) * axis.stride + axis.span - size - axis.padding
+        counts.append(count)
+        amounts = [axis.padding, max(after, 0), *amounts]
+    if min(counts) < 1:
+        check_fit(name, input.shape[-n:], axes)
+        raise RuntimeError(f"{name}: output size {counts} for {list(input.shape)} is too small")
+    return counts, amounts
 
 
 # The largest. Which cell it is needs no gradient; its value is then fetched, and fetching has one.
@@ -88,31 +60,21 @@ def larger(best: Tensor, at: Tensor, other: Tensor, other_at: Tensor) -> tuple[T
     return torch.where(better, other, best), torch.where(better, other_at, at)
 
 
-def cell_numbers(sizes: Sequence[int], device: torch.device) -> Tensor:
-    """Cells numbered in the order of memory: 0, 1, 2, … in the shape `sizes`."""
-    return torch.arange(math.prod(sizes), device=device).view(*sizes)
-
-
 def largest(
-    input: Tensor,
-    counts: Sequence[int],
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
+    input: Tensor, axes: Axes, counts: Sequence[int], amounts: Sequence[int]
 ) -> tuple[Tensor, Tensor]:
-    """The largest cells of all windows and their numbers, both (…, *counts)."""
-    border = borders(input.shape, counts, kernel, stride, padding, dilation)
-    best = pad(input.detach(), border, value=-math.inf)
-    at = cell_numbers(input.shape[-len(kernel) :], input.device)
-    at = pad(at[None], border, mode="replicate")  # a window of -inf alone still names a real cell
-    for dim in range(-1, -len(kernel) - 1, -1):
-        later = (slice(None),) * (-dim - 1)
+    """The largest cells of all windows and their numbers in memory, both (…, *counts)."""
+    sizes = input.shape[-len(axes) :]
+    best = pad(input.detach(), amounts, value=-math.inf)
+    at = torch.arange(math.prod(sizes), device=input.device).view(1, *sizes)
+    at = pad(at, amounts, mode="replicate")  # a window of border alone still names a real cell
+    for dim in range(-1, -len(axes) - 1, -1):
+        axis, later = axes[dim], (slice(None),) * (-dim - 1)
         candidates = []
-        for place in range(kernel[dim]):
-            first = place * dilation[dim]
-            stop = first + (counts[dim] - 1) * stride[dim] + 1
-            cells: tuple[Any, ...] = (..., slice(first, stop, stride[dim]), *later)
+        for place in range(axis.kernel):
+            first = place * axis.dilation
+            stop = first + (counts[dim] - 1) * axis.stride + 1
+            cells: tuple[Any, ...] = (..., slice(first, stop, axis.stride), *later)
             candidates.append((best[cells], at[cells]))
         best, at = candidates[0]
         for candidate in candidates[1:]:
@@ -131,14 +93,12 @@ def max_pool(
     return_indices: bool = False,
 ) -> Any:
     """The largest cell of each window, and if wanted, the number of that cell in its plane."""
-    name = f"max_pool{n}d"
-    check_rank(name, input, n)
-    kernel, border, gap = each(kernel_size, n), each(padding, n), each(dilation, n)
-    step = kernel if stride is None else each(stride, n)
-    counts = reach(name, input.shape[-n:], kernel, step, border, gap, ceil_mode)
-    best, at = largest(input, counts, kernel, step, border, gap)
+    name, step = f"max_pool{n}d", kernel_size if stride is None else stride
+    axes = sliding(name, n, kernel_size, step, padding, dilation)
+    counts, amounts = prepare(name, input, n, axes, ceil_mode)
+    best, at = largest(input, axes, counts, amounts)
     output = input.flatten(-n).gather(-1, at.flatten(-n)).view(at.shape)
-    if any(border):  # with gaps in it, a window can miss all cells of the input
+    if any(amounts):  # with gaps in it, a window can miss all cells of the input
         output = torch.where(best == -math.inf, best, output)
     return (output, at) if return_indices else output
 
@@ -160,28 +120,26 @@ def avg_pool(
     divisor_override: int | None = None,
 ) -> Tensor:
     """The mean of each window; the border counts as zeros, or not at all."""
-    name = f"avg_pool{n}d"
-    check_rank(name, input, n)
+    name, step = f"avg_pool{n}d", kernel_size if stride is None else stride
     if divisor_override == 0:
         raise RuntimeError(f"{name}: divisor must be not zero")
-    kernel, border, ones = each(kernel_size, n), each(padding, n), (1,) * n
-    step = kernel if stride is None else each(stride, n)
-    counts = reach(name, input.shape[-n:], kernel, step, border, ones, ceil_mode)
-    total = pad(input, borders(input.shape, counts, kernel, step, border, ones))
-    for dim in range(-n, 0):
-        line = windows(total.transpose(dim, -1), kernel[dim:][:1], step[dim:][:1], (1,), (0,))
+    axes = sliding(name, n, kernel_size, step, padding)
+    counts, amounts = prepare(name, input, n, axes, ceil_mode)
+    total = pad(input, amounts)
+    for dim, axis in zip(range(-n, 0), axes, strict=True):
+        line = windows(total.transpose(dim, -1), [axis._replace(padding=0)])
         total = line.sum(-1).transpose(dim, -1)
     if divisor_override is not None:
         return total / divisor_override
-    if not any(border) and not ceil_mode:
-        return total / math.prod(kernel)
+    if not any(amounts):
+        return total / math.prod(axis.kernel for axis in axes)
 
     divisor = torch.ones((), device=input.device)
-    for size, k, s, edge, count in zip(input.shape[-n:], kernel, step, border, counts, strict=True):
-        start = torch.arange(count, device=input.device) * s - edge
-        stop = start + k
+    for size, axis, count in zip(input.shape[-n:], axes, counts, strict=True):
+        start = torch.arange(count, device=input.device) * axis.stride - axis.padding
+        stop = start + axis.kernel
         if count_include_pad:  # the border counts, what hangs over it does not
-            cells = stop.clamp(max=size + edge) - start
+            cells = stop.clamp(max=size + axis.padding) - start
         else:
             cells = stop.clamp(max=size) - start.clamp(min=0)
         divisor = divisor[..., None] * cells
@@ -211,32 +169,27 @@ def lp_pool(
 lp_pool1d, lp_pool2d, lp_pool3d = (partial(lp_pool, n) for n in (1, 2, 3))
 
 
-class _MaxPool(Module):
-    dims: int
+@dataclass(eq=False, repr=False)
+class _MaxPool(Settings):
+    dims: ClassVar[int]
+    kernel_size: Ints
+    stride: Any = None
+    padding: Ints = 0
+    dilation: Ints = 1
+    return_indices: bool = False
+    ceil_mode: bool = False
 
-    def __init__(
-        self,
-        kernel_size: Ints,
-        stride: Ints | None = None,
-        padding: Ints = 0,
-        dilation: Ints = 1,
-        return_indices: bool = False,
-        ceil_mode: bool = False,
-    ) -> None:
-        super().__init__()
-        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding, self.dilation = padding, dilation
-        self.return_indices, self.ceil_mode = return_indices, ceil_mode
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.stride = self.kernel_size if self.stride is None else self.stride
 
     def forward(self, input: Tensor) -> Any:
         window = (self.kernel_size, self.stride, self.padding, self.dilation)
         return max_pool(self.dims, input, *window, self.ceil_mode, self.return_indices)
 
     def extra_repr(self) -> str:
-        return (
-            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
-            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
-        )
+        window = f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        return f"{window}, dilation={self.dilation}, ceil_mode={self.ceil_mode}"
 
 
 class MaxPool1d(_MaxPool):
@@ -257,27 +210,23 @@ class MaxPool3d(_MaxPool):
     dims = 3
 
 
-class _AvgPool(Module):
-    dims: int
+@dataclass(eq=False, repr=False)
+class _AvgPool(Settings):
+    dims: ClassVar[int]
+    kernel_size: Ints
+    stride: Any = None
+    padding: Ints = 0
+    ceil_mode: bool = False
+    count_include_pad: bool = True
 
-    def __init__(
-        self,
-        kernel_size: Ints,
-        stride: Ints | None = None,
-        padding: Ints = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        divisor_override: int | None = None,
-    ) -> None:
-        super().__init__()
-        self.kernel_size, self.stride = kernel_size, kernel_size if stride is None else stride
-        self.padding, self.ceil_mode = padding, ceil_mode
-        self.count_include_pad, self.divisor_override = count_include_pad, divisor_override
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.stride = self.kernel_size if self.stride is None else self.stride
 
     def forward(self, input: Tensor) -> Tensor:
         window = (self.kernel_size, self.stride, self.padding, self.ceil_mode)
-        counting = (self.count_include_pad, self.divisor_override)
-        return avg_pool(self.dims, input, *window, *counting)
+        divisor = getattr(self, "divisor_override", None)
+        return avg_pool(self.dims, input, *window, self.count_include_pad, divisor)
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -288,54 +237,43 @@ class AvgPool1d(_AvgPool):
 
     dims = 1
 
-    def __init__(
-        self,
-        kernel_size: Ints,
-        stride: Ints | None = None,
-        padding: Ints = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-    ) -> None:
-        step = each(kernel_size if stride is None else stride, 1)
-        border = each(padding, 1)
-        super().__init__(each(kernel_size, 1), step, border, ceil_mode, count_include_pad)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        window = (self.kernel_size, self.stride, self.padding)
+        self.kernel_size, self.stride, self.padding = (each(numbers, 1) for numbers in window)
 
 
+@dataclass(eq=False, repr=False)
 class AvgPool2d(_AvgPool):
     """(N, C, H, W) to (N, C, *windows) (book 6.5)."""
 
     dims = 2
+    divisor_override: int | None = None
 
 
+@dataclass(eq=False, repr=False)
 class AvgPool3d(_AvgPool):
     """(N, C, D, H, W) to (N, C, *windows)."""
 
     dims = 3
+    divisor_override: int | None = None
 
 
-class _LPPool(Module):
-    dims: int
-
-    def __init__(
-        self,
-        norm_type: float,
-        kernel_size: Ints,
-        stride: Ints | None = None,
-        ceil_mode: bool = False,
-    ) -> None:
-        super().__init__()
-        self.norm_type, self.kernel_size = norm_type, kernel_size
-        self.stride, self.ceil_mode = stride, ceil_mode
+@dataclass(eq=False, repr=False)
+class _LPPool(Settings):
+    dims: ClassVar[int]
+    norm_type: float
+    kernel_size: Ints
+    stride: Ints | None = None
+    ceil_mode: bool = False
 
     def forward(self, input: Tensor) -> Tensor:
         norm = float(self.norm_type)
         return lp_pool(self.dims, input, norm, self.kernel_size, self.stride, self.ceil_mode)
 
     def extra_repr(self) -> str:
-        return (
-            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
-            f"ceil_mode={self.ceil_mode}"
-        )
+        window = f"kernel_size={self.kernel_size}, stride={self.stride}"
+        return f"norm_type={self.norm_type}, {window}, ceil_mode={self.ceil_mode}"
 
 
 class LPPool1d(_LPPool):

@@ -1,25 +1,62 @@
-"""What the layers over space share: one number for each dimension, and errors that name sizes."""
+"""How a window slides along each dimension of space, and errors that name sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from torch import Tensor
+from torch.nn import Module
 
 Ints = int | Sequence[int]  # one number for all dimensions, or one for each
 
 
 def each(value: Any, n: int) -> tuple[Any, ...]:
     """`value` as `n` values: repeated, unless it is a sequence already."""
-    if not isinstance(value, Iterable) or isinstance(value, str):
-        return (value,) * n
-    values = tuple(value)
-    if len(values) == 1:
-        return values * n
-    if len(values) != n:
+    values = tuple(value) if isinstance(value, Iterable) else (value,)
+    if len(values) not in (1, n):
         raise RuntimeError(f"expected one number or {n}, one for each dimension, got {values}")
-    return values
+    return values if len(values) == n else values * n
+
+
+class Axis(NamedTuple):
+    """One dimension of a sliding window."""
+
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+
+    @property
+    def span(self) -> int:
+        """From the first cell of a window to the last, both counted."""
+        return self.dilation * (self.kernel - 1) + 1
+
+    def count(self, size: int) -> int:
+        """How many windows fit into `size` cells and their borders."""
+        return (size + 2 * self.padding - self.span) // self.stride + 1
+
+    def size(self, count: int) -> int:
+        """The fewest cells that have `count` windows."""
+        return (count - 1) * self.stride + self.span - 2 * self.padding
+
+
+Axes = Sequence[Axis]
+
+
+def sliding(
+    name: str, n: int, kernel: Ints, stride: Ints = 1, padding: Ints = 0, dilation: Ints = 1
+) -> list[Axis]:
+    """The axes of a window in `n` dimensions; raises RuntimeError for numbers without sense."""
+    words = {"kernel_size": kernel, "stride": stride, "dilation": dilation}
+    for word, numbers in words.items():
+        if min(each(numbers, n)) <= 0:
+            raise RuntimeError(f"{name}: {word} should be greater than zero, but got {numbers}")
+    if min(each(padding, n)) < 0:
+        raise RuntimeError(f"{name}: negative padding is not supported, got {padding}")
+    columns = (each(numbers, n) for numbers in (kernel, stride, padding, dilation))
+    return [Axis(*numbers) for numbers in zip(*columns, strict=True)]
 
 
 def check_rank(name: str, x: Tensor, n: int) -> None:
@@ -31,39 +68,34 @@ def check_rank(name: str, x: Tensor, n: int) -> None:
         )
 
 
-def window_counts(
-    name: str,
-    sizes: Sequence[int],
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    dilation: Sequence[int],
-) -> list[int]:
-    """How many windows fit in each dimension: floor((size - span) / stride) + 1.
-
-    Raises RuntimeError, naming the sizes, where not even one fits, or a setting makes no sense.
-    """
-    for word, numbers in {"kernel_size": kernel, "stride": stride, "dilation": dilation}.items():
-        if min(numbers) <= 0:
-            raise RuntimeError(
-                f"{name}: {word} should be greater than zero, but got {tuple(numbers)}"
-            )
-    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    if any(span > size for span, size in zip(spans, sizes, strict=True)):
+def check_fit(name: str, sizes: Sequence[int], axes: Axes) -> None:
+    """Raises RuntimeError, naming the sizes, where not even one window fits."""
+    if any(axis.count(size) < 1 for size, axis in zip(sizes, axes, strict=True)):
+        wide = tuple(size + 2 * axis.padding for size, axis in zip(sizes, axes, strict=True))
         raise RuntimeError(
             f"{name}: the kernel size can't be greater than the actual input size: a window spans "
-            f"{tuple(spans)}, the padded input has {tuple(sizes)}"
+            f"{tuple(axis.span for axis in axes)}, the padded input has {wide}"
         )
-    return [(size - span) // s + 1 for size, span, s in zip(sizes, spans, stride, strict=True)]
 
 
-def same_dtype(name: str, x: Tensor, weight: Tensor) -> None:
-    """Raises RuntimeError where input and weight have different types of number."""
+def check_weight(name: str, x: Tensor, weight: Tensor, channels: int, groups: int) -> None:
+    """`x` must have `channels` channels, be of the weight's type and have as many dimensions."""
+    n = weight.dim() - 2
     if x.dtype != weight.dtype:
         raise RuntimeError(
             f"{name}: input type ({x.dtype}) and weight type ({weight.dtype}) should be the same"
         )
+    check_rank(name, x, n)
+    if groups <= 0 or weight.shape[0] % groups or x.shape[-n - 1] != channels:
+        raise RuntimeError(
+            f"{name}: given groups={groups}, weight of size {list(weight.shape)}, expected input "
+            f"to have {channels} channels, but got {list(x.shape)}"
+        )
 
 
-def as_ints(values: Iterable[Any]) -> tuple[int, ...]:
-    """Sizes as plain integers."""
-    return tuple(int(cast(int, value)) for value in values)
+@dataclass(eq=False, repr=False)
+class Settings(Module):
+    """A layer without parameters: its arguments, as a dataclass has them, and one function."""
+
+    def __post_init__(self) -> None:
+        super().__init__()  # torch lets plain numbers be set before

@@ -9,37 +9,28 @@ Shapes   (N, C, *counts) or (C, *counts), with the cell numbers that max pooling
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from torch import Tensor
-from torch.nn import Module
 
-from fathom.scratch.nn.sizes import Ints, each
+from fathom.scratch.nn.sizes import Axes, Ints, Settings, each, sliding
 
 
-def unpooled_sizes(
-    counts: Sequence[int],
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    padding: Sequence[int],
-    output_size: Sequence[int] | None,
-) -> list[int]:
-    """The sizes before pooling: the smallest that give `counts`, or the wanted ones if they do."""
-    settings = zip(counts, kernel, stride, padding, strict=True)
-    smallest = [(count - 1) * s + k - 2 * p for count, k, s, p in settings]
-    if output_size is None:
-        return smallest
-    wanted = list(output_size)[-len(counts) :]
-    if len(output_size) not in (len(counts), len(counts) + 2):
+def wanted_sizes(smallest: Sequence[int], axes: Axes, output_size: Sequence[int]) -> list[int]:
+    """`output_size`, if pooling it could have given the input; raises ValueError if not."""
+    n, wanted = len(axes), list(output_size)[-len(axes) :]
+    if len(output_size) not in (n, n + 2):
         raise ValueError(
-            f"output_size should be a sequence containing {len(counts)} or {len(counts) + 2} "
-            f"elements, but it has a length of '{len(output_size)}'"
+            f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a "
+            f"length of '{len(output_size)}'"
         )
-    for dim, (want, size, s) in enumerate(zip(wanted, smallest, stride, strict=True)):
-        if not size - s < want < size + s:
+    for dim, (want, size, axis) in enumerate(zip(wanted, smallest, axes, strict=True)):
+        least, most = size - axis.stride, size + axis.stride
+        if not least < want < most:
             raise ValueError(
-                f'invalid output_size "{wanted}" (dim {dim} must be between {size - s} and '
-                f"{size + s})"
+                f'invalid output_size "{wanted}" (dim {dim} must be between {least} and {most})'
             )
     return wanted
 
@@ -59,9 +50,11 @@ def max_unpool(
             f"max_unpool{n}d: expected indices of the same sizes as the {n + 1}D or {n + 2}D "
             f"input, got input {list(input.shape)} and indices {list(indices.shape)}"
         )
-    kernel, border = each(kernel_size, n), each(padding, n)
-    step = kernel if stride is None else each(stride, n)
-    sizes = unpooled_sizes(input.shape[-n:], kernel, step, border, output_size)
+    step = kernel_size if stride is None else stride
+    axes = sliding(f"max_unpool{n}d", n, kernel_size, step, padding)
+    sizes = [axis.size(count) for count, axis in zip(input.shape[-n:], axes, strict=True)]
+    if output_size is not None:
+        sizes = wanted_sizes(sizes, axes, output_size)
     planes = input.new_zeros(*input.shape[:-n], *sizes).flatten(-n)
     if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < planes.shape[-1]:
         raise RuntimeError(
@@ -74,14 +67,18 @@ def max_unpool(
 max_unpool1d, max_unpool2d, max_unpool3d = (partial(max_unpool, n) for n in (1, 2, 3))
 
 
-class _MaxUnpool(Module):
-    dims: int
+@dataclass(eq=False, repr=False)
+class _MaxUnpool(Settings):
+    dims: ClassVar[int]
+    kernel_size: Ints
+    stride: Ints | None = None
+    padding: Ints = 0
 
-    def __init__(self, kernel_size: Ints, stride: Ints | None = None, padding: Ints = 0) -> None:
-        super().__init__()
-        self.kernel_size = each(kernel_size, self.dims)
-        self.stride = each(kernel_size if stride is None else stride, self.dims)
-        self.padding = each(padding, self.dims)
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.stride = each(self.kernel_size if self.stride is None else self.stride, self.dims)
+        self.kernel_size = each(self.kernel_size, self.dims)
+        self.padding = each(self.padding, self.dims)
 
     def forward(
         self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None
