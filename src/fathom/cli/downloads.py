@@ -45,4 +45,5 @@ def shown_downloads() -> Iterator[None]:
         with reporting(progress):
             yield
     finally:
-        bar.stop()
+        if tasks:  # stopping a bar that was never shown prints an empty line
+            bar.stop()
