@@ -128,16 +128,10 @@ class LBFGS(torch.optim.Optimizer):
     """L-BFGS on all parameters together; arguments as `torch.optim.LBFGS`."""
 
     def __init__(
-        self,
-        params: ParamsT,
-        lr: float | Tensor = 1,
-        max_iter: int = 20,
-        max_eval: int | None = None,
-        tolerance_grad: float = 1e-7,
-        tolerance_change: float = 1e-9,
-        history_size: int = 100,
-        line_search_fn: str | None = None,
-    ) -> None:
+        self, params: ParamsT, lr: float | Tensor = 1, max_iter: int = 20,
+        max_eval: int | None = None, tolerance_grad: float = 1e-7, tolerance_change: float = 1e-9,
+        history_size: int = 100, line_search_fn: str | None = None,
+    ) -> None:  # fmt: skip
         if line_search_fn not in (None, "strong_wolfe"):
             raise ValueError(f"line_search_fn {line_search_fn!r}: only 'strong_wolfe' is supported")
         defaults = dict(

@@ -60,8 +60,8 @@ class ChainedScheduler(_Composed):
     """All schedules at once: each multiplies what the one before it left."""
 
     def __init__(
-        self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
-    ) -> None:
+        self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None,
+    ) -> None:  # fmt: skip
         if optimizer is None and schedulers:
             optimizer = schedulers[0].optimizer
         super().__init__(optimizer, schedulers)  # type: ignore[arg-type]
@@ -78,12 +78,9 @@ class SequentialLR(_Composed):
     """One schedule up to the first milestone, the next from there on, with a time of its own."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        schedulers: Sequence[LRScheduler],
-        milestones: Sequence[int],
+        self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int],
         last_epoch: int = -1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(optimizer, schedulers)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(

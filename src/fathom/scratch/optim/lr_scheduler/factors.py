@@ -26,12 +26,9 @@ class ConstantLR(FractionLR):
     """`factor` times the rate for `total_iters` steps, the rate itself from then on."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        factor: float = 1.0 / 3,
-        total_iters: int = 5,
+        self, optimizer: Optimizer, factor: float = 1.0 / 3, total_iters: int = 5,
         last_epoch: int = -1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if not 0 <= factor <= 1:
             raise ValueError(
                 f"Constant multiplicative factor expected to be between 0 and 1, not {factor}"
@@ -47,13 +44,9 @@ class LinearLR(FractionLR):
     """From `start_factor` times the rate to `end_factor` times it, on a line: a warm-up."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        start_factor: float = 1.0 / 3,
-        end_factor: float = 1.0,
-        total_iters: int = 5,
-        last_epoch: int = -1,
-    ) -> None:
+        self, optimizer: Optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0,
+        total_iters: int = 5, last_epoch: int = -1,
+    ) -> None:  # fmt: skip
         if not 0 < start_factor <= 1:
             raise ValueError(
                 "Starting multiplicative factor expected to be greater than 0 and less or equal "
@@ -75,12 +68,8 @@ class PolynomialLR(FractionLR):
     """(1 - t / total_iters)^power times the rate, and zero from then on."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        total_iters: int = 5,
-        power: float = 1.0,
-        last_epoch: int = -1,
-    ) -> None:
+        self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1,
+    ) -> None:  # fmt: skip
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)
 
@@ -103,8 +92,8 @@ class StepLR(FractionLR):
     """gamma times the rate before, after each `step_size` steps."""
 
     def __init__(
-        self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
-    ) -> None:
+        self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1,
+    ) -> None:  # fmt: skip
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
@@ -116,12 +105,9 @@ class MultiStepLR(FractionLR):
     """gamma times the rate before, at each of the milestones."""
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        milestones: Iterable[int],
-        gamma: float = 0.1,
+        self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1,
         last_epoch: int = -1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.milestones, self.gamma = Counter(milestones), gamma
         super().__init__(optimizer, last_epoch)
 
@@ -133,8 +119,8 @@ class CosineAnnealingLR(FractionLR):
     """Half a cosine from the rate down to `eta_min` in `T_max` steps, and up again after them."""
 
     def __init__(
-        self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1
-    ) -> None:
+        self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1,
+    ) -> None:  # fmt: skip
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
@@ -153,11 +139,9 @@ class _FunctionLR(LRScheduler):
     """
 
     def __init__(
-        self,
-        optimizer: Optimizer,
-        lr_lambda: TimeToFactor | Sequence[TimeToFactor],
+        self, optimizer: Optimizer, lr_lambda: TimeToFactor | Sequence[TimeToFactor],
         last_epoch: int = -1,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.lr_lambdas: list[TimeToFactor] = for_each_group(optimizer, "lr_lambda", lr_lambda)
         for function in self.lr_lambdas:
             if not callable(function):
