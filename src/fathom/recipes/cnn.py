@@ -35,10 +35,13 @@ def lenet(
     """Classify 28x28 pictures with the first convolutional network (LeCun et al., 1998).
 
     Two convolutions with average pooling find where strokes are; three linear layers tell what
-    they make. With the sigmoids of its time it learns slowly and sometimes not at all for some
-    epochs; with `--activation relu --lr 0.1` it does much better.
+    they make. With the sigmoids of its time it learns slowly, and for some epochs not at all;
+    with `--activation relu --lr 0.1`, max pooling and He's first weights it does much better.
 
     Pictures of other sizes are brought to 28x28; colour is kept.
+
+    Args:
+        activation: sigmoid and mean pooling as in 1998, or relu and max pooling
     """
     lib = library(impl)
     pictures = load_pictures(data, size=28)
