@@ -1,15 +1,19 @@
 """Modules that hold other modules or parameters, and the two that only change a shape.
 
 Source   torch.nn's containers; book 5.1.
-Differs  `Sequential` and `ModuleList` share their list half, since both number what they hold.
+Differs  Written as Python's own lists and dictionaries: what these need is given by a few methods.
 Shapes   Those of what they hold. `Flatten`: (B, *sizes) to (B, product of sizes).
+
+To hold is to register: a list registers under numbers, a dictionary under its keys. That is all
+that makes their parameters train, move and be saved (see `module.py`).
 """
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
-from collections.abc import Callable, ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, MutableSequence
+from dataclasses import dataclass
 from textwrap import indent
 from typing import Any, Self
 
@@ -17,47 +21,43 @@ import torch
 from torch import Tensor
 from torch.nn import Module, Parameter
 
+from fathom.scratch.nn.sizes import Settings
 
-class Flatten(Module):
+
+@dataclass(eq=False, repr=False)
+class Flatten(Settings):
     """Makes one dimension of dimensions `start_dim` to `end_dim`."""
 
-    def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
-        super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
+    start_dim: int = 1
+    end_dim: int = -1
 
     def forward(self, input: Tensor) -> Tensor:
-        first, last = (dim % max(input.dim(), 1) for dim in (self.start_dim, self.end_dim))
-        if not (-input.dim() <= self.start_dim < max(input.dim(), 1) and first <= last):
+        sizes, rank = input.shape, max(input.dim(), 1)
+        first, last = self.start_dim % rank, self.end_dim % rank
+        if not -rank <= self.start_dim < rank or first > last:
             raise RuntimeError(
                 f"flatten() has invalid args: dimensions {self.start_dim} to {self.end_dim} "
-                f"of an input of sizes {list(input.shape)}"
+                f"of an input of sizes {list(sizes)}"
             )
-        length = 1
-        for size in input.shape[first : last + 1]:
-            length *= size
-        return input.reshape(*input.shape[:first], length, *input.shape[last + 1 :])
+        length = math.prod(sizes[first : last + 1])
+        return input.reshape(*sizes[:first], length, *sizes[last + 1 :])
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
-class Unflatten(Module):
+@dataclass(eq=False, repr=False)
+class Unflatten(Settings):
     """Makes dimension `dim` into dimensions of `unflattened_size`, one of which may be -1."""
 
-    def __init__(self, dim: int, unflattened_size: tuple[int, ...] | list[int]) -> None:
-        super().__init__()
-        if not isinstance(unflattened_size, tuple | list):
-            raise TypeError(
-                "unflattened_size must be a tuple of ints, "
-                f"but found type {type(unflattened_size).__name__}"
-            )
-        for place, size in enumerate(unflattened_size):
-            if not isinstance(size, int):
-                raise TypeError(
-                    "unflattened_size must be tuple of ints, "
-                    f"but found element of type {type(size).__name__} at pos {place}"
-                )
-        self.dim, self.unflattened_size = dim, unflattened_size
+    dim: int
+    unflattened_size: tuple[int, ...] | list[int]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes = self.unflattened_size
+        if not isinstance(sizes, tuple | list) or not all(isinstance(size, int) for size in sizes):
+            raise TypeError(f"unflattened_size must be a tuple of ints, but found {sizes!r}")
 
     def forward(self, input: Tensor) -> Tensor:
         dim = self.dim % input.dim()
@@ -67,62 +67,81 @@ class Unflatten(Module):
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
 
 
-class _ModuleSequence(Module):
-    """A list of modules. What makes it one: each is registered under its number."""
+class _List(Module, MutableSequence[Any]):
+    """A list whose members are registered under their numbers."""
 
-    _modules: dict[str, Module]  # type: ignore[assignment]
+    __hash__ = Module.__hash__
+
+    def keys(self) -> list[str]:
+        """The names of the members, in order."""
+        raise NotImplementedError
+
+    def put(self, key: str, value: Any) -> None:
+        """Register a member under a name."""
+        raise NotImplementedError
 
     def __len__(self) -> int:
-        return len(self._modules)
+        return len(self.keys())
 
-    def __iter__(self) -> Iterator[Module]:
-        return iter(self._modules.values())
+    def __iter__(self) -> Iterator[Any]:
+        return iter([getattr(self, key) for key in self.keys()])
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if not name.isdigit()]
 
     def _key(self, index: int) -> str:
         if not -len(self) <= index < len(self):
-            raise IndexError(f"index {index} is out of range of {len(self)} modules")
-        return list(self._modules)[index]
+            raise IndexError(f"index {index} is out of range of {len(self)} members")
+        return self.keys()[index]
 
-    def __setitem__(self, index: int, module: Module) -> None:
-        setattr(self, self._key(index), module)
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return type(self)(list(self)[index])
+        return getattr(self, self._key(index))
 
-    def __delitem__(self, index: int | slice) -> None:
-        doomed = list(self._modules)[index] if isinstance(index, slice) else [self._key(index)]
-        kept = [module for name, module in self._modules.items() if name not in doomed]
-        self._modules = {str(number): module for number, module in enumerate(kept)}
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.put(self._key(index), value)
 
-    def append(self, module: Module) -> Self:
-        self.add_module(str(len(self)), module)
+    def _renumber(self, members: list[Any]) -> None:
+        for key in self.keys():
+            delattr(self, key)
+        for number, member in enumerate(members):
+            self.put(str(number), member)
+
+    def __delitem__(self, index: Any) -> None:
+        members = list(self)
+        del members[index]
+        self._renumber(members)
+
+    def insert(self, index: int, value: Any) -> None:
+        members = list(self)
+        members.insert(index, value)
+        self._renumber(members)
+
+    def append(self, value: Any) -> Self:  # type: ignore[override]
+        self.put(str(len(self)), value)
         return self
 
-    def extend(self, modules: Iterable[Module]) -> Self:
-        if not isinstance(modules, Iterable):
-            raise TypeError(f"extend() takes modules, not {type(modules).__name__}")
-        for module in list(modules):
-            self.append(module)
+    def extend(self, values: Iterable[Any]) -> Self:  # type: ignore[override]
+        if not isinstance(values, Iterable) or isinstance(values, Tensor):
+            raise TypeError(f"extend() takes an iterable of members, not a {type(values).__name__}")
+        for value in list(values):
+            self.append(value)
         return self
 
-    def __iadd__(self, modules: Iterable[Module]) -> Self:
-        return self.extend(modules)
-
-    def insert(self, index: int, module: Module) -> Self:
-        if not -len(self) <= index <= len(self):
-            raise IndexError(f"Index out of range: {index}, with {len(self)} modules")
-        modules = list(self)
-        modules.insert(index, module)
-        self._modules = {str(number): each for number, each in enumerate(modules)}
-        return self
-
-    def pop(self, index: int) -> Module:
-        module = self._modules[self._key(index)]
-        del self[index]
-        return module
+    def __iadd__(self, values: Iterable[Any]) -> Self:
+        return self.extend(values)
 
 
-class Sequential(_ModuleSequence):
+class _Modules(_List):
+    def keys(self) -> list[str]:
+        return list(self._modules)
+
+    def put(self, key: str, value: Any) -> None:
+        self.add_module(key, value)
+
+
+class Sequential(_Modules):
     """Each module's output is the next one's input. Takes modules, or an OrderedDict of them."""
 
     def __init__(self, *args: Any) -> None:
@@ -136,10 +155,10 @@ class Sequential(_ModuleSequence):
             input = module(input)
         return input
 
-    def __getitem__(self, index: int | slice) -> Any:
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return type(self)(OrderedDict(list(self._modules.items())[index]))
-        return self._modules[self._key(index)]
+        return super().__getitem__(index)
 
     def __add__(self, other: Sequential) -> Sequential:
         if not isinstance(other, Sequential):
@@ -147,43 +166,30 @@ class Sequential(_ModuleSequence):
         return Sequential(*self, *other)
 
     def __mul__(self, times: int) -> Sequential:
-        if not isinstance(times, int):
-            raise TypeError(f"unsupported operand type(s) for *: Sequential and {type(times)}")
         if times <= 0:
             raise ValueError(f"Non-positive multiplication factor {times} for {type(self)}")
         return Sequential(*list(self) * times)
 
     __rmul__ = __mul__
 
-    def __imul__(self, times: int) -> Self:
-        return self.extend(list(self * times)[len(self) :])
 
-
-class ModuleList(_ModuleSequence):
-    """A list whose modules are registered: their parameters train, move and are saved."""
+class ModuleList(_Modules):
+    """A list of modules, to be used as the holder likes."""
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
-        if modules is not None:
-            self.extend(modules)
-
-    def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
-            return type(self)(list(self)[index])
-        return self._modules[self._key(index)]
+        self.extend(modules or [])
 
     def __add__(self, other: Iterable[Module]) -> ModuleList:
-        return ModuleList(chain(self, other))
+        return ModuleList([*self, *other])
 
     def __repr__(self) -> str:
         """Neighbours that look alike are written once: `(0-5): 6 x Linear(...)`."""
         runs: list[tuple[str, list[int]]] = []
-        for number, module in enumerate(self):
-            text = repr(module)
-            if runs and runs[-1][0] == text:
-                runs[-1][1].append(number)
-            else:
-                runs.append((text, [number]))
+        for number, text in enumerate(map(repr, self)):
+            if not runs or runs[-1][0] != text:
+                runs.append((text, []))
+            runs[-1][1].append(number)
         lines = [
             f"({at[0]}): {text}" if len(at) == 1 else f"({at[0]}-{at[-1]}): {len(at)} x {text}"
             for text, at in runs
@@ -192,66 +198,17 @@ class ModuleList(_ModuleSequence):
         return f"{self._get_name()}({body if lines else ''})"
 
 
-class _Dictionary(Module):
-    """What `ModuleDict` and `ParameterDict` have in common: they are read like a dict."""
-
-    def _held(self) -> Mapping[str, Any]:
-        raise NotImplementedError
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        raise NotImplementedError
-
-    def __delitem__(self, key: str) -> None:
-        raise NotImplementedError
-
-    def __getitem__(self, key: str) -> Any:
-        return self._held()[key]
-
-    def __len__(self) -> int:
-        return len(self._held())
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._held())
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._held()
-
-    def keys(self) -> KeysView[str]:
-        return self._held().keys()
-
-    def values(self) -> ValuesView[Any]:
-        return self._held().values()
-
-    def items(self) -> ItemsView[str, Any]:
-        return self._held().items()
-
-    def update(self, entries: Any) -> None:
-        if not isinstance(entries, Iterable):
-            raise TypeError(f"update() takes key/value pairs, not {type(entries).__name__}")
-        pairs = entries.items() if isinstance(entries, Mapping | _Dictionary) else entries
-        for key, value in pairs:
-            self[key] = value
-
-    def pop(self, key: str) -> Any:
-        value = self[key]
-        del self[key]
-        return value
-
-    def clear(self) -> None:
-        for key in list(self):
-            del self[key]
-
-
-class ModuleDict(_Dictionary):
+class ModuleDict(Module, MutableMapping[str, Any]):
     """A dictionary whose modules are registered under their keys."""
+
+    __hash__ = Module.__hash__
 
     def __init__(self, modules: Any = None) -> None:
         super().__init__()
-        if modules is not None:
-            self.update(modules)
+        self.update(modules or {})
 
-    def _held(self) -> Mapping[str, Any]:
-        return self._modules
+    def __getitem__(self, key: str) -> Any:
+        return self._modules[key]
 
     def __setitem__(self, key: str, module: Module) -> None:
         self.add_module(key, module)
@@ -259,114 +216,96 @@ class ModuleDict(_Dictionary):
     def __delitem__(self, key: str) -> None:
         del self._modules[key]
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
 
-def _as_parameter(value: Any) -> Any:
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
+def as_parameter(value: Any) -> Any:
+    """A plain tensor as a parameter; anything else as it is."""
     plain = isinstance(value, Tensor) and not isinstance(value, Parameter)
     return Parameter(value) if plain else value
 
 
-def _describe(name: Any, value: Any, type_name: Callable[[Tensor], Any]) -> str:
-    if not isinstance(value, Tensor):
-        return f"  ({name}): Object of type: {type(value).__name__}"
-    kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
-    sizes = "x".join(map(str, value.shape))
-    where = f" ({value.device})" if value.device.type == "cuda" else ""
-    return f"  ({name}): {kind} containing: [{type_name(value)} of size {sizes}{where}]"
+def described(entries: Iterable[tuple[Any, Any]], type_name: Callable[[Tensor], Any]) -> str:
+    """A line for each member of a parameter list or dictionary."""
+    lines = []
+    for name, value in entries:
+        text = f"Object of type: {type(value).__name__}"
+        if isinstance(value, Tensor):
+            kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
+            where = f" ({value.device})" if value.device.type == "cuda" else ""
+            sizes = "x".join(map(str, value.shape)) + where
+            text = f"{kind} containing: [{type_name(value)} of size {sizes}]"
+        lines.append(f"  ({name}): {text}")
+    return "\n".join(lines)
 
 
-class ParameterDict(_Dictionary):
+class ParameterDict(Module, MutableMapping[str, Any]):
     """A dictionary whose tensors become parameters; anything else is kept as it is."""
+
+    __hash__ = Module.__hash__
 
     def __init__(self, parameters: Any = None) -> None:
         super().__init__()
         self._keys: dict[str, None] = {}  # in order of arrival
-        if parameters is not None:
-            ordered = isinstance(parameters, OrderedDict | _Dictionary)
-            plain = isinstance(parameters, Mapping) and not ordered
-            self.update(sorted(parameters.items()) if plain else parameters)
+        plain = isinstance(parameters, Mapping) and not isinstance(
+            parameters, OrderedDict | ParameterDict
+        )
+        self.update(sorted(parameters.items()) if plain else parameters or {})
 
-    def _held(self) -> Mapping[str, Any]:
-        return {key: getattr(self, key) for key in self._keys}
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._keys:
+            raise KeyError(key)
+        return getattr(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:
         if not isinstance(key, str):
             raise TypeError(f"ParameterDict takes strings as keys, not {type(key).__name__}")
         self._keys[key] = None
-        setattr(self, key, _as_parameter(value))
+        setattr(self, key, as_parameter(value))
 
     def __delitem__(self, key: str) -> None:
         del self._keys[key]
         delattr(self, key)
 
-    def get(self, key: str, default: Any = None) -> Any:
-        return self._held().get(key, default)
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
 
-    def setdefault(self, key: str, default: Any = None) -> Any:
-        if key not in self:
-            self[key] = default
-        return self[key]
+    def __len__(self) -> int:
+        return len(self._keys)
 
     def copy(self) -> ParameterDict:
         return ParameterDict(OrderedDict(self.items()))
 
-    def __or__(self, other: ParameterDict) -> ParameterDict:
+    def __or__(self, other: Any) -> ParameterDict:
         union = self.copy()
         union.update(other)
         return union
 
-    def __ior__(self, other: ParameterDict) -> Self:
+    def __ior__(self, other: Any) -> Self:
         self.update(other)
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(_describe(*entry, torch.typename) for entry in self.items())
+        return described(self.items(), torch.typename)
 
 
-class ParameterList(Module):
+class ParameterList(_List):
     """A list whose tensors become parameters; anything else is kept as it is."""
 
     def __init__(self, values: Iterable[Any] | None = None) -> None:
         super().__init__()
-        self._size = 0
-        if values is not None:
-            self.extend(values)
+        self.extend(values if values is not None else [])
 
-    def __len__(self) -> int:
-        return self._size
+    def keys(self) -> list[str]:
+        numbers = (name for name in [*self._parameters, *self.__dict__] if name.isdigit())
+        return sorted(numbers, key=int)
 
-    def __iter__(self) -> Iterator[Any]:
-        return iter(getattr(self, str(number)) for number in range(self._size))
-
-    def __dir__(self) -> list[str]:
-        return [name for name in super().__dir__() if not name.isdigit()]
-
-    def _key(self, index: int) -> str:
-        if not -self._size <= index < self._size:
-            raise IndexError(f"index {index} is out of range of {self._size} parameters")
-        return str(index % self._size)
-
-    def __getitem__(self, index: int | slice) -> Any:
-        if isinstance(index, slice):
-            return type(self)(list(self)[index])
-        return getattr(self, self._key(index))
-
-    def __setitem__(self, index: int, value: Any) -> None:
-        setattr(self, self._key(index), _as_parameter(value))
-
-    def append(self, value: Any) -> Self:
-        self._size += 1
-        self[self._size - 1] = value
-        return self
-
-    def extend(self, values: Iterable[Any]) -> Self:
-        if not isinstance(values, Iterable) or isinstance(values, Tensor):
-            raise TypeError(f"ParameterList takes an iterable, not {type(values).__name__}")
-        for value in values:
-            self.append(value)
-        return self
-
-    def __iadd__(self, values: Iterable[Any]) -> Self:
-        return self.extend(values)
+    def put(self, key: str, value: Any) -> None:
+        setattr(self, key, as_parameter(value))
 
     def extra_repr(self) -> str:
-        return "\n".join(_describe(*entry, lambda value: value.dtype) for entry in enumerate(self))
+        return described(enumerate(self), lambda value: value.dtype)
