@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import resource
 import signal
 import time
@@ -131,6 +132,25 @@ def test_t13_a_worker_that_is_killed(quick):
     saved = list(steps(quick / "run"))[-1]
     assert f"saved step {saved}" in outcome.output
     assert run(go_on, quick / "run", read_by(3)).status == 0
+    assert run(start, quick / "whole", read_by(0)).status == 0
+    assert digest(quick / "run") == digest(quick / "whole")
+
+
+def test_t04_a_signal_for_workers_too(quick):
+    """A shell or a scheduler ends the whole group: that is a stop, not the death of a worker."""
+    marker = quick / "met once"
+
+    def ended(index: int) -> None:
+        if index == 30 and marker.exists():
+            os.kill(os.getppid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+        if index == 30:
+            marker.touch()
+
+    outcome = run(start, quick / "run", read_by(2, ended))
+    assert outcome.status == 143, outcome.output
+    assert re.search(r"saved step \d+; continue with", outcome.error)
+    assert run(go_on, quick / "run", read_by(2)).status == 0
     assert run(start, quick / "whole", read_by(0)).status == 0
     assert digest(quick / "run") == digest(quick / "whole")
 

@@ -197,18 +197,26 @@ def _follow(
     stop: StopFlag,
 ) -> None:
     """Let the records come until the end, a signal, or no more progress."""
-    clock = training.clock
+    history = training.clock.history
     with closing(records):
-        for record in records:
-            if stop.signal is not None:
-                saved = kept.save(training) is not None
-                found = f"saved step {clock.step}" if saved else "could not save its state"
-                remedy = f"continue with `fathom resume {run.folder}`"
-                raise StoppedError(
-                    str(run.folder), f"stopped by a signal, {found}", remedy, signal=stop.signal
-                )
-            if record.ends_epoch and patience and watchers.stale(clock.history, patience):
-                break
+        try:
+            for record in records:
+                if stop.signal is not None:
+                    raise _stopped(run, training, kept, stop.signal)
+                if record.ends_epoch and patience and watchers.stale(history, patience):
+                    break
+        except WorkerError:
+            if stop.signal is None:
+                raise
+            raise _stopped(run, training, kept, stop.signal) from None  # it had the signal too
+
+
+def _stopped(run: Run, training: Training, kept: Checkpoints, signal: int) -> StoppedError:
+    """Save, and say where."""
+    saved = kept.save(training) is not None
+    found = f"saved step {training.clock.step}" if saved else "could not save its state"
+    remedy = f"continue with `fathom resume {run.folder}`"
+    return StoppedError(str(run.folder), f"stopped by a signal, {found}", remedy, signal=signal)
 
 
 class _told:  # noqa: N801 - reads as a phrase: `with _told(...)`
