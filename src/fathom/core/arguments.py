@@ -71,7 +71,9 @@ class Argument:
 
     @property
     def option(self) -> str:
-        """As on the command line: `--batch-size`."""
+        """As on the command line: `--batch-size`; `INPUT` for one that is told by its place."""
+        if self.positional:
+            return self.name.upper().removesuffix("S" if self.many else "")
         return "--" + self.name.replace("_", "-")
 
     @property
@@ -80,11 +82,12 @@ class Argument:
 
     @property
     def type_name(self) -> str:
-        """For people: `int`, `sigmoid|relu`, `float...`, `int or none`."""
+        """For people: `int`, `sigmoid|relu`, `float...`, `int or none` where none is a choice."""
         name = "|".join(map(str, self.choices)) or {"str": "text"}.get(
             self.kind.__name__, self.kind.__name__
         )
-        return name + ("..." if self.many else "") + (" or none" if self.optional else "")
+        none = " or none" if self.optional and self.default is not None else ""
+        return name + ("..." if self.many else "") + none
 
     def convert(self, value: Any) -> Any:
         """`value`, text or JSON, as this argument's type. Raises ValueError where it is not."""
@@ -94,13 +97,17 @@ class Argument:
             items = value.replace(",", " ").split() if isinstance(value, str) else value
             if not isinstance(items, list | tuple):
                 raise ValueError(f"{self.option}: {value!r} is not a list of {self.kind.__name__}")
-            return [self._convert_one(item) for item in items]
+            return [self._convert_one(piece) for item in items for piece in self._pieces(item)]
         return self._convert_one(value)
+
+    def _pieces(self, item: Any) -> list[Any]:
+        """`1,2` among numbers is two of them; a text may hold commas."""
+        return item.split(",") if isinstance(item, str) and self.kind is not str else [item]
 
     def _convert_one(self, value: Any) -> Any:
         try:
             converted = self._typed(value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             raise ValueError(f"{self.option}: {value!r} is not {_A[self.kind]}") from None
         if self.choices and converted not in self.choices:
             hint = did_you_mean(str(value), map(str, self.choices), "")
@@ -116,7 +123,9 @@ class Argument:
 
     def _typed(self, value: Any) -> Any:
         if self.kind is bool:
-            return value if isinstance(value, bool) else _WORDS[str(value).lower()]
+            if str(value).lower() not in _WORDS:
+                raise ValueError
+            return _WORDS[str(value).lower()]
         if isinstance(value, bool):
             raise TypeError
         if self.kind is str:
@@ -191,10 +200,20 @@ def _described(docstring: str) -> dict[str, str]:
 
 
 def settle(thing: str, known: Mapping[str, Argument], given: Mapping[str, Any]) -> dict[str, Any]:
-    """All settings of `thing`: what was given, checked and converted, over the defaults.
+    """All settings of the recipe `thing`: what was given, checked and converted, over the defaults.
 
     Raises SettingError that names every unknown name, wrong type and value out of range.
     """
+    settled, faults = checked(known, given)
+    if faults:
+        raise SettingError(thing, ", ".join(faults), f"see `fathom show {thing}`")
+    return settled
+
+
+def checked(
+    known: Mapping[str, Argument], given: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """The settings in the order of `known`, and a phrase for each fault; whole only without."""
     faults: list[str] = []
     settled = {name: a.default for name, a in known.items() if not a.required}
     for word, value in given.items():
@@ -207,7 +226,10 @@ def settle(thing: str, known: Mapping[str, Argument], given: Mapping[str, Any]) 
             settled[name] = known[name].convert(value)
         except ValueError as error:
             faults.append(str(error))
-    faults += [f"'{name}' is missing" for name in known if name not in settled and not faults]
-    if faults:
-        raise SettingError(thing, ", ".join(faults), f"see `fathom show {thing}`")
-    return {name: settled[name] for name in known}
+    faults += [_missing(a) for name, a in known.items() if name not in settled and not faults]
+    return {name: settled[name] for name in known if name in settled}, faults
+
+
+def _missing(argument: Argument) -> str:
+    known = ", ".join(map(str, argument.choices))
+    return f"{argument.option} is missing" + (f" (one of {known})" if known else "")

@@ -20,9 +20,8 @@ class FathomError(Exception):
         self.thing, self.wrong, self.remedy = thing, wrong, remedy
 
     def __reduce__(self) -> tuple[object, tuple[object, ...], dict[str, object]]:
-        """Errors come whole out of other processes."""
-        made_by = FathomError.__new__, (type(self),), self.__dict__
-        return made_by
+        """Errors come whole out of other processes, whatever arguments their class takes."""
+        return FathomError.__new__, (type(self), *self.args), self.__dict__
 
 
 class SettingError(FathomError):

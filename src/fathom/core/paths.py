@@ -62,6 +62,5 @@ def write_whole(path: Path, content: bytes | str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise ResourceError(
-            str(path), f"could not be written ({error.strerror})", "free the disk or choose --out"
-        ) from error
+        wrong = f"could not be written ({error.strerror or error})"
+        raise ResourceError(str(path), wrong, "free the disk or choose --out") from error
