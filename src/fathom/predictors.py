@@ -5,6 +5,7 @@ A predictor knows how to read an input and how to say an output; it knows no mod
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from fathom.core.errors import DataError, SettingError
+from fathom.core.errors import DataError
 from fathom.plots.pictures import picture_grid
 from fathom.plots.scalars import bars
 
@@ -83,14 +84,15 @@ class NumberPredictor:
         return [text for _, text in rows], self.features(torch.tensor(numbers))
 
     def _row(self, place: str, text: str) -> list[float]:
-        cells = text.replace(";", ",").split(",")
+        cells = _cells(text)
         wants = f"write {len(self.columns)} numbers ({', '.join(self.columns)}) as {self.example}"
         if len(cells) != len(self.columns):
-            raise DataError(place, f"has {len(cells)} numbers", wants)
-        try:
-            return [float(cell) for cell in cells]
-        except ValueError:
-            raise DataError(place, "is not all numbers", wants) from None
+            raise DataError(place, f"has {len(cells)} of {len(self.columns)} columns", wants)
+        numbers = [_number(cell) for cell in cells]
+        if None in numbers:
+            wrong = cells[numbers.index(None)].strip()
+            raise DataError(place, f"'{wrong}' is not a finite number", wants)
+        return [number for number in numbers if number is not None]
 
     def answers(self, outputs: Tensor) -> list[dict[str, Any]]:
         """From (N, 1): the number."""
@@ -102,13 +104,31 @@ class NumberPredictor:
         return bars(list(names), [answer["value"] for answer in answers])
 
 
+def _cells(row: str) -> list[str]:
+    return row.replace(";", ",").split(",")
+
+
+def _number(cell: str) -> float | None:
+    """The finite number that a cell holds, if it holds one."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
 def _lines(path: Path) -> list[tuple[str, str]]:
     """Each row of a file with its place; a first row of words is taken for the heads."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(str(path), f"cannot be read ({error})", "name another file") from None
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        wrong = f"cannot be read ({error.strerror or error})"
+        raise DataError(str(path), wrong, "name another file") from None
+    except UnicodeDecodeError:
+        raise DataError(str(path), "is not text in UTF-8", "save it so, or name another") from None
     rows = [(f"{path} line {n}", line) for n, line in enumerate(lines, 1) if line.strip()]
-    if rows and any(character.isalpha() for character in rows[0][1].replace("e", "")):
+    if rows and not any(_number(cell) is not None for cell in _cells(rows[0][1])):
         rows = rows[1:]
+    if not rows:
+        raise DataError(str(path), "has no rows of numbers", "write one row a line")
     return rows
