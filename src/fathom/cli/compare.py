@@ -6,6 +6,8 @@ import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.measure import Measurement
+
 from fathom.cli.output import Answer, short, table
 from fathom.core.errors import SettingError
 
@@ -23,7 +25,7 @@ def compare(runs: list[str], /, *, quantity: str = "loss", save: str | None = No
     Args:
         runs: folders of runs, or recipes for their latest runs
         quantity: what the curves show
-        save: the figure's file, without suffix; else compare beside the first run
+        save: the figure's file (.svg and .png are written); else compare beside the first run
 
     Example:
         fathom compare runs/lenet/001 runs/lenet/002 --quantity accuracy
@@ -57,11 +59,17 @@ def compare(runs: list[str], /, *, quantity: str = "loss", save: str | None = No
     if not differing and len(rows) > 2:
         rows.append({"run": "median", **_medians(rows)})
     figure = _figure(dict(zip(names, found, strict=True)), quantity, save)
-    columns = list(dict.fromkeys(column for row in rows for column in row))
+    last = ["seconds", "examples/s"]
+    columns = list(dict.fromkeys(c for row in rows for c in row if c not in last)) + last
 
     def page(console: Console) -> None:
         cells = [[row.get(column) for column in columns] for row in rows]
-        console.print(table(columns, cells, right=range(len(differing) + 3, len(columns))))
+        found = table(columns, cells, right=range(len(differing) + 3, len(columns)))
+        unbound = console.options.update(width=10_000)
+        if Measurement.get(console, unbound, found).maximum > console.width:
+            heads, *sides = zip(columns, *cells, strict=True)  # too wide: a column for each run
+            found = table(list(map(str, heads)), sides, right=range(1, len(heads)))
+        console.print(found)
         if figure is not None:
             console.print(f"\nfigure   {short(figure)}")
 
@@ -101,5 +109,7 @@ def _figure(runs: dict[str, Run], quantity: str, save: str | None) -> Path | Non
         choices = sorted(known - {"step", "epoch", "split", "seconds"})
         wrong = "is in none of these runs"
         raise SettingError(f"--quantity {quantity}", wrong, f"known: {', '.join(choices)}")
+    if save is not None and Path(save).suffix in (".svg", ".png"):
+        save = save[:-4]
     place = Path(save) if save else next(iter(runs.values())).folder / "figures" / "compare"
     return save_figure(compare_curves(records, quantity), place)[-1]

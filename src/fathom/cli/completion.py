@@ -1,4 +1,4 @@
-"""Shell completion: a script for bash, zsh or tcsh, made from the same parsers as the verbs."""
+"""Shell completion: a script for bash, zsh, fish or tcsh, from the same parsers as the verbs."""
 
 from __future__ import annotations
 

@@ -83,6 +83,9 @@ def script(module: str, recipe: Recipe, file: str) -> str:
         queue += _used(others[word])
     words = {word for node in wanted for word in _used(node)}
     kept = [text for node in imports if (text := _import(node, words))]
+    ours = next((i for i, text in enumerate(kept) if text.startswith("from fathom")), len(kept))
+    if 0 < ours < len(kept) and not kept[ours - 1].endswith("\n"):
+        kept[ours - 1] += "\n"
     pieces = [
         "\n".join(lines[_first_line(n) - 1 : n.end_lineno])
         for n in sorted(set(wanted), key=lambda n: n.lineno)

@@ -90,12 +90,16 @@ def _where(sources: list[Source]) -> Answer:
                     str(place(source)),
                 ],
                 "files": {name: str(path) for name, path in here.items()},
+                "built_in": not source.packings,
             }
         )
 
     def page(console: Console) -> None:
         for row in rows:
             console.print(f"[bold]{row['name']}[/bold]")
+            if row["built_in"]:
+                console.print("  built in")
+                continue
             for folder in row["looked_into"]:
                 console.print(f"  looked into {folder}")
             for path in row["files"].values():

@@ -52,13 +52,18 @@ def doctor() -> Answer:
         rows = [[device, *(found.get(n) for n in names)] for device, found in speeds.items()]
         console.print(table(["", *names], rows, right=range(1, len(names) + 1)))
         console.print("\n[bold]Places[/bold]")
-        console.print(table(["", ""], [[k, v] for k, v in document["paths"].items()]))
+        console.print(table(["", ""], _places(document["paths"])))
         if document["advice"]:
             console.print("\n[bold]Advice[/bold]")
             for line in document["advice"]:
                 console.print(f"- {line}", markup=False)
 
     return Answer(document, page)
+
+
+def _places(paths: dict[str, Any]) -> list[list[str]]:
+    data = ", ".join(paths["data"]) or "- (set FATHOM_DATA to folders of your own)"
+    return [["data", data], ["cache", paths["cache"]], ["runs", paths["runs"]]]
 
 
 def _speeds(name: str) -> dict[str, Any]:

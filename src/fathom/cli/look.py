@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import os
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from fathom.core.recipe import Recipe
+
+
+WIDE = 110  # columns of a terminal in which the catalogue shows kinds and Chinese titles too
 
 
 def list_recipes(*, chapter: str | None = None) -> Answer:
@@ -28,8 +33,13 @@ def list_recipes(*, chapter: str | None = None) -> Answer:
     rows = entries(chapter)
 
     def page(console: Console) -> None:
-        cells = [[e.recipe, e.section, e.kind, e.status, e.title, e.zh] for e in rows]
-        console.print(table(["recipe", "section", "kind", "status", "title", ""], cells))
+        heads = {"recipe": "recipe", "section": "section", "status": "status", "title": "title"}
+        if console.width >= WIDE:
+            heads |= {"kind": "kind", "zh": ""}
+        elif os.environ.get("LANG", "").startswith("zh"):
+            heads = {("zh" if name == "title" else name): head for name, head in heads.items()}
+        cells = [[getattr(entry, name) for name in heads] for entry in rows]
+        console.print(table(list(heads.values()), cells))
         ready = sum(e.status == "ready" for e in rows)
         console.print(
             f"\n{ready} ready, {len(rows) - ready} planned. `fathom show RECIPE` tells more."
@@ -53,7 +63,8 @@ def show(recipe: str, /) -> Answer:
 
         def planned(console: Console) -> None:
             console.print(f"[bold]{entry.title}[/bold]  {entry.zh}  (section {entry.section})")
-            console.print(f"\nA {entry.kind} that is planned and not written yet.")
+            article = "An" if entry.kind[0] in "aeiou" else "A"
+            console.print(f"\n{article} {entry.kind} that is planned and not written yet.")
 
         return Answer(document, planned)
     found = load(recipe)
@@ -89,7 +100,7 @@ def _page(console: Console, recipe: Recipe, source: str) -> None:
     console.print(f"[bold]{recipe.title}[/bold]  {recipe.zh}")
     console.print(f"[dim]{recipe.kind}, section {recipe.section} of the book[/dim]\n")
     doc = inspect.getdoc(recipe.function) or ""
-    console.print(doc.partition("\nArgs:\n")[0].rstrip(), markup=False, soft_wrap=False)
+    console.print(_filled(doc.partition("\nArgs:\n")[0], console.width), markup=False)
     rows = [
         [a.option, a.type_name, shown(a.default), _sample(recipe, a.name), a.help]
         for a in recipe.arguments.values()
@@ -102,20 +113,32 @@ def _page(console: Console, recipe: Recipe, source: str) -> None:
             table(["", ""], [["the book", recipe.book or "-"], ["here", recipe.ours or "-"]])
         )
     console.print("\n[bold]Commands[/bold]")
-    for command, what in _commands(recipe):
-        console.print(f"fathom {command:<34} {what}", markup=False)
+    console.print(table(["", ""], [[f"fathom {words}", what] for words, what in _commands(recipe)]))
     console.print(f"\n[bold]Source[/bold]\n{source}")
+
+
+def _filled(text: str, width: int) -> str:
+    """The paragraphs of a docstring for this terminal; what is indented stays as it is."""
+    paragraphs = text.strip().split("\n\n")
+    return "\n\n".join(
+        p if p.startswith(" ") else textwrap.fill(" ".join(p.split()), min(width, 100) - 1)
+        for p in paragraphs
+    )
 
 
 def _sample(recipe: Recipe, name: str) -> str:
     return shown(recipe.sample[name]) if name in recipe.sample else ""
 
 
+def _time(minutes: float) -> str:
+    return f"{minutes:g} min" if minutes >= 1 else f"{minutes * 60:.0f} s"
+
+
 def _commands(recipe: Recipe) -> list[tuple[str, str]]:
     name = recipe.name
     commands = [
-        (f"try {name}", "on built-in data, about a minute on two cores"),
-        (f"run {name}", f"as in the book, about {recipe.minutes:g} min on two cores"),
+        (f"try {name}", "on built-in data, about a minute"),
+        (f"run {name}", f"as in the book, about {_time(recipe.minutes)}"),
     ]
     if "data" in recipe.arguments:
         commands.append((f"run {name} --data PATH", "on your own data"))

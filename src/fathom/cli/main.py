@@ -16,7 +16,7 @@ from typing import Any
 
 from fathom import __version__
 from fathom.cli.output import Answer, print_error, print_json, stdout
-from fathom.cli.parser import Groups, parse
+from fathom.cli.parser import Groups, build, parse
 from fathom.core.errors import FathomError, SettingError, did_you_mean
 
 
@@ -61,7 +61,7 @@ The techniques of Dive into Deep Learning, to read, to run and to build on.
 {verbs}
 
 `fathom VERB --help` tells more. Start with `fathom try lenet`.
---version, --print-completion bash|zsh|tcsh
+--version, --print-completion bash|zsh|fish|tcsh
 """
 
 
@@ -106,7 +106,7 @@ def _tell(error: FathomError, *, debug: bool, json_wanted: bool) -> None:
 
 
 def _answer(words: list[str]) -> Answer:
-    if not words or words[0] in ("-h", "--help", "help"):
+    if words in ([], ["help"]) or words[0] in ("-h", "--help"):
         return Answer({"verbs": {n: v.summary for n, v in VERBS.items()}}, _print_help)
     if words[0] in ("--version", "-V"):
         return Answer({"version": __version__}, lambda console: console.print(__version__))
@@ -115,11 +115,17 @@ def _answer(words: list[str]) -> Answer:
 
         text = script(words[1] if len(words) > 1 else "")
         return Answer({"script": text}, lambda console: print(text))
+    if words[0] == "help":
+        words = [*words[1:], "--help"]
     if words[0] not in VERBS:
         remedy = did_you_mean(words[0], VERBS, "see `fathom --help`")
         raise SettingError(words[0], "there is no verb of that name", remedy)
+    prog = f"fathom {words[0]}"
     function, groups = load(words[0], words[1:])
-    own, extra = parse(function, f"fathom {words[0]}", words[1:], groups)
+    if {"-h", "--help"} & set(words[1:]):
+        text = build(function, prog, groups).format_help()
+        return Answer({"help": text}, lambda console: print(text, end=""))
+    own, extra = parse(function, prog, words[1:], groups)
     positional = [own.pop(name) for name in _positional(function)]
     answer: Answer = function(
         *positional, **own, **({"given": extra} if groups is not None else {})

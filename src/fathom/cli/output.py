@@ -25,9 +25,15 @@ class Answer:
     exit_status: int = 0
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """rich's hook: whoever reads us has seen enough, which is no failure of ours."""
+        raise  # noqa: PLE0704 - the BrokenPipeError that rich has just caught
+
+
 def stdout() -> Console:
     """As wide as the terminal; in a file or a pipe wide enough not to break lines."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    return _Console(highlight=False, width=None if sys.stdout.isatty() else 160)
 
 
 def stderr() -> Console:
@@ -35,7 +41,10 @@ def stderr() -> Console:
 
 
 def print_json(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+    """One document; JSON has no NaN and no infinity, which become null."""
+    from fathom.engine.runs import plain
+
+    print(json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def print_error(text: str) -> None:
@@ -46,11 +55,12 @@ def print_error(text: str) -> None:
 def table(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[int] = ()
 ) -> Table:
-    """A plain table; columns whose numbers are in `right` are flush right."""
+    """A plain table; columns whose numbers are in `right` are flush right and never broken."""
     found = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
     for index, column in enumerate(columns):
         justify: Literal["left", "right"] = "right" if index in right else "left"
-        found.add_column(column, justify=justify, overflow="fold", no_wrap=index == 0)
+        narrow = index == 0 or index in right
+        found.add_column(column, justify=justify, overflow="fold", no_wrap=narrow)
     for row in rows:
         found.add_row(*(shown(cell) for cell in row))
     return found
@@ -61,7 +71,7 @@ def shown(cell: Any) -> str:
     if cell is None:
         return "-"
     if isinstance(cell, float):
-        return f"{cell:.4g}"
+        return f"{cell:,.0f}" if 1e4 <= abs(cell) < 1e12 else f"{cell:.4g}"
     return str(cell)
 
 

@@ -12,16 +12,26 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
-from fathom.core.arguments import Argument, arguments, settle
-from fathom.core.errors import SettingError, did_you_mean
+from fathom.core.arguments import Argument, arguments, checked
+from fathom.core.errors import SettingError, nearest
 
 Groups = Mapping[str, Mapping[str, Argument]]
 
 
+_ROW = re.compile(r"^-(\d|\.\d)[\d.,;eE+-]*$")
+_NO_VALUE = re.compile(r"argument (\S+): expected (?:at least )?one argument")
+
+
 class Parser(argparse.ArgumentParser):
-    """Raises SettingError instead of leaving the process."""
+    """Raises SettingError instead of leaving the process; `-0.5,1.2` is a word, not an option."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._negative_number_matcher = _ROW
 
     def error(self, message: str) -> NoReturn:
+        if found := _NO_VALUE.fullmatch(message):
+            message = f"{found.group(1)} needs a value"
         raise SettingError(self.prog, message, f"see `{self.prog} --help`")
 
 
@@ -37,9 +47,8 @@ def build(function: Callable[..., Any], prog: str, extra: Groups | None = None) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    own = parser.add_argument_group("options")
     for argument in arguments(function).values():
-        _add(parser if argument.positional else own, argument)
+        _add(parser, argument)
     for title, group in (extra or {}).items():
         section = parser.add_argument_group(title)
         for argument in group.values():
@@ -50,10 +59,11 @@ def build(function: Callable[..., Any], prog: str, extra: Groups | None = None) 
 def _add(parser: argparse._ActionsContainer, argument: Argument) -> None:
     help_ = argument.help.replace("%", "%%")
     if not argument.required and argument.default not in (None, False, ""):
-        shown = argument.default
+        shown = "on" if argument.default is True else argument.default
         if isinstance(shown, list | tuple):
             shown = " ".join(map(str, shown))
         help_ += f" [{shown}]".replace("%", "%%")
+    choices = "{" + argument.type_name + "}" if argument.choices else ""
     if argument.positional:
         if argument.many:
             nargs: str | None = "+" if argument.required else "*"
@@ -62,7 +72,7 @@ def _add(parser: argparse._ActionsContainer, argument: Argument) -> None:
         parser.add_argument(
             argument.name,
             nargs=nargs,
-            metavar=argument.name.upper(),
+            metavar=choices or argument.option,
             help=help_,
             default=argparse.SUPPRESS,
         )
@@ -79,7 +89,8 @@ def _add(parser: argparse._ActionsContainer, argument: Argument) -> None:
             argument.option,
             dest=argument.name,
             nargs="+" if argument.many else None,
-            metavar="{" + argument.type_name + "}" if argument.choices else argument.type_name,
+            metavar=choices or argument.type_name.removesuffix("..."),
+            required=argument.required,
             help=help_,
             default=argparse.SUPPRESS,
         )
@@ -93,27 +104,39 @@ def parse(
     Raises SettingError, one line for all faults. Leaves the process after printing `--help`.
     """
     parser = build(function, prog, extra)
+    for action in parser._actions:
+        action.required = False  # what is missing is told below, with all other faults
     found, left = parser.parse_known_args(list(words))
-    given = vars(found)
+    given, groups = vars(found), extra or {}
     own = arguments(function)
-    groups = extra or {}
-    if left:
-        known = [a.option for group in (own, *groups.values()) for a in group.values()]
-        raise SettingError(prog, *_unknown(left, known, prog))
-    settings = settle(prog, own, {k: v for k, v in given.items() if k in own})
-    return settings, {title: _given(prog, group, given) for title, group in groups.items()}
+    settings, faults = checked(own, {k: v for k, v in given.items() if k in own})
+    chosen = {title: _given(group, given) for title, group in groups.items()}
+    faults += [fault for _, wrong in chosen.values() for fault in wrong]
+    known = [a.option for group in (own, *groups.values()) for a in group.values()]
+    strays = _out_of_place(left, known)
+    if len(strays) == 1 and not faults and strays[0][1]:
+        raise SettingError(prog, *strays[0])
+    faults += [f"{fault} ({hint})" if hint else fault for fault, hint in strays]
+    if faults:
+        page = f"{prog} {words[0]}" if extra and words and words[0][:1] != "-" else prog
+        raise SettingError(prog, ", ".join(faults), f"see `{page} --help`")
+    return settings, {title: values for title, (values, _) in chosen.items()}
 
 
-def _unknown(left: Sequence[str], known: Sequence[str], prog: str) -> tuple[str, str]:
-    option = next((word for word in left if word.startswith("-")), None)
-    if option is None:
-        return f"the word '{left[0]}' has no place", f"see `{prog} --help`"
-    name = option.split("=")[0]
-    return f"unknown option '{name}'", did_you_mean(name, known, f"see `{prog} --help`")
+def _out_of_place(left: Sequence[str], known: Sequence[str]) -> list[tuple[str, str]]:
+    """Each unknown option with the nearest known one, else the first word too many."""
+    options = [word.split("=")[0] for word in left if word.startswith("-")]
+    if not options:
+        return [(f"the word '{word}' has no place", "") for word in left[:1]]
+    names = [option.lstrip("-") for option in known]
+    matches = [nearest(option.lstrip("-"), names) for option in options]
+    hints = [f"did you mean '--{match}'?" if match else "" for match in matches]
+    return [(f"unknown option '{o}'", hint) for o, hint in zip(options, hints, strict=True)]
 
 
-def _given(prog: str, group: Mapping[str, Argument], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was given of a group, converted; defaults are left to the function."""
+def _given(
+    group: Mapping[str, Argument], given: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """What was given of a group, converted, and its faults; defaults are left to the function."""
     chosen = {name: value for name, value in given.items() if name in group}
-    settled = settle(prog, {name: group[name] for name in chosen}, chosen)
-    return {name: settled[name] for name in chosen}
+    return checked({name: group[name] for name in chosen}, chosen)

@@ -45,16 +45,18 @@ def check(pattern: str | None = None, /, *, speed: bool = True) -> Answer:
                 _times(row.speed_forward),
                 _times(row.speed_backward),
                 row.verdict,
-                row.why,
             ]
             for row in rows
         ]
-        heads = ["pair", "samples", "outputs", "gradients", "forward", "backward", "verdict", ""]
+        heads = ["pair", "cases", "outputs", "grads", "fwd", "bwd", "verdict"]
         console.print(table(heads, cells, right=range(1, 6)))
+        for row in rows:
+            if row.why:
+                console.print(f"\n{row.pair}: {row.why}", markup=False)
         counts: dict[str, int] = {}
         for row in rows:
             counts[row.verdict] = counts.get(row.verdict, 0) + 1
-        told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        told = ", ".join(f"{verdict} {count}" for verdict, count in counts.items())
         console.print(f"\n{len(rows)} pairs: {told}")
 
     return Answer([asdict(row) for row in rows], page, exit_status=1 if failed else 0)

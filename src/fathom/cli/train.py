@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 from fathom.cli.downloads import shown_downloads
@@ -10,7 +11,7 @@ from fathom.cli.output import Answer, short, shown, stderr, table
 from fathom.cli.parser import Groups
 from fathom.core.arguments import arguments
 from fathom.core.catalogue import find, load
-from fathom.core.errors import SettingError
+from fathom.core.errors import FathomError, SettingError
 from fathom.core.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def recipe_groups(verb: str, words: Sequence[str]) -> Groups:
     if words and not words[0].startswith("-"):
         recipe = load(words[0])
         return {f"arguments of {recipe.name}": recipe.arguments, **groups}
-    if not {"-h", "--help"} & set(words):
+    if not wants_help(words):
         example = f"`fathom {verb} lenet`"
         raise SettingError(f"fathom {verb}", "the recipe comes first", f"as in {example}")
     return groups
@@ -43,9 +44,15 @@ def run_groups(verb: str, words: Sequence[str]) -> Groups:
 
     groups = {"engine options": arguments(Options)}
     if words and not words[0].startswith("-"):
-        recipe = recipe_of(open_run(words[0]))
-        return {f"arguments of {recipe.name}": recipe.arguments, **groups}
+        with suppress(FathomError) if wants_help(words) else nullcontext():
+            recipe = recipe_of(open_run(words[0]))
+            return {f"arguments of {recipe.name}": recipe.arguments, **groups}
     return groups
+
+
+def wants_help(words: Sequence[str]) -> bool:
+    """Whether they ask for help: then the first need not be the name of anything yet."""
+    return bool({"-h", "--help"} & set(words))
 
 
 def recipe_of(run: Run) -> Recipe:
@@ -62,7 +69,7 @@ def try_(recipe: str, /, *, given: Given) -> Answer:
     """Run a recipe on data that ships with Fathom: no network, about a minute on two cores.
 
     Args:
-        recipe: its name; see `fathom list`
+        recipe: its name (see `fathom list`); with --help its own arguments are listed too
 
     Example:
         fathom try lenet
@@ -77,7 +84,7 @@ def run(recipe: str, /, *, given: Given) -> Answer:
     """Run a recipe as in the book; every argument of the function is an option.
 
     Args:
-        recipe: its name; see `fathom list`
+        recipe: its name (see `fathom list`); with --help its own arguments are listed too
 
     Example:
         fathom run lenet --lr 0.1 --activation relu --seed 1

@@ -6,13 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fathom.cli.output import Answer, short, stderr, table
 from fathom.cli.parser import Groups
-from fathom.cli.train import Given, recipe_of
-from fathom.core.errors import SettingError, did_you_mean
+from fathom.cli.train import Given, recipe_of, wants_help
+from fathom.core.errors import FathomError, SettingError, did_you_mean
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,9 +28,30 @@ def data_groups(verb: str, words: Sequence[str]) -> Groups:
 
     if not words or words[0].startswith("-"):
         return {}
-    recipe = recipe_of(open_run(words[0]))
-    data = {name: a for name, a in recipe.arguments.items() if name == "data"}
-    return {"data": data}
+    with suppress(FathomError) if wants_help(words) else nullcontext():
+        recipe = recipe_of(open_run(words[0]))
+        return {"data": {name: a for name, a in recipe.arguments.items() if name == "data"}}
+    return {}
+
+
+def _trained_run(word: str) -> Run:
+    """The run that a word means; of a recipe's runs the latest that has learned anything."""
+    from fathom.engine.runs import open_run
+
+    found = open_run(word)
+    if (Path(word) / "run.json").is_file() or _has_weights(found):
+        return found
+    for folder in sorted(found.folder.parent.iterdir(), reverse=True):
+        if (folder / "run.json").is_file() and _has_weights(older := open_run(str(folder))):
+            stderr().print(
+                f"note: {short(found.folder)} has no weights; this is {short(folder)}", markup=False
+            )
+            return older
+    return found
+
+
+def _has_weights(run: Run) -> bool:
+    return run.weights.is_file() or any(run.checkpoints.glob("*"))
 
 
 def _trained(run: Run, device: str, changes: dict[str, Any] | None = None) -> Prepared:
@@ -49,10 +71,9 @@ def evaluate(run: str, /, *, device: str = "auto", given: Given) -> Answer:
         fathom eval lenet
         fathom eval runs/lenet/003 --data my/pictures
     """
-    from fathom.engine.runs import open_run
     from fathom.engine.trained import measure
 
-    found = open_run(run)
+    found = _trained_run(run)
     scores = measure(_trained(found, device, given.get("data")))
 
     def page(console: Console) -> None:
@@ -81,10 +102,9 @@ def predict(
     import torch
 
     from fathom.engine.evaluation import evaluating
-    from fathom.engine.runs import open_run
 
     target = None if save is None else _target(save)
-    found = open_run(run)
+    found = _trained_run(run)
     prepared = _trained(found, device)
     predictor = prepared.experiment.predictor
     if predictor is None:
@@ -169,9 +189,8 @@ def export(
         fathom export lenet --to safetensors --out lenet.safetensors
     """
     from fathom.cli.exporting import write
-    from fathom.engine.runs import open_run
 
-    found = open_run(run)
+    found = _trained_run(run)
     suffix = {"onnx": "onnx", "safetensors": "safetensors", "torchscript": "pt"}[to]
     target = Path(out) if out else found.folder / f"{found.recipe}.{suffix}"
     if target.exists() and not force:
