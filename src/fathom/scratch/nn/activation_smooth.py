@@ -37,7 +37,7 @@ def tanh(input: Tensor) -> Tensor:
     return numerator.div_(numerator + 2)
 
 
-@elementwise(saves="input", slope=lambda x: exp(x).add_(1).reciprocal_())
+@elementwise(saves="input", slope=lambda x: (exp(x) + 1).reciprocal())
 def logsigmoid(input: Tensor) -> Tensor:
     """log sigmoid(x) = min(x, 0) - log(1 + e^-|x|), with slope sigmoid(-x).
 

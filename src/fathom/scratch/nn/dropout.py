@@ -48,9 +48,9 @@ def _drop(
     if p == 1:
         output = input * 0
     else:
-        shape = input.shape if mask_shape is None else mask_shape
-        mask = input.new_empty(shape).bernoulli_(1 - p)
-        output = apply(input, mask, p)
+        # `empty_like` lies in memory as the input does, and is filled in that order, as in torch.
+        mask = torch.empty_like(input) if mask_shape is None else input.new_empty(mask_shape)
+        output = apply(input, mask.bernoulli_(1 - p), p)
     return input.copy_(output) if inplace else output
 
 

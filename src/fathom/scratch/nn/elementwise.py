@@ -46,9 +46,14 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Callable[..., Any]], C
                 if saves == "part" and torch.is_grad_enabled():
                     kept = kept[0], curve(kept[0], *ctx.settings)[1]  # now known to be of x
                 nothing = (None,) * len(ctx.settings)
-                return slope(*kept, *ctx.settings).mul_(grads[0]), *nothing
+                local = slope(*kept, *ctx.settings)
+                if torch.is_grad_enabled():  # autograd is watching: `local` must stay as it is
+                    return local * grads[0], *nothing
+                return local.mul_(grads[0]), *nothing
 
         def apply(x: Tensor, *settings: Any) -> Tensor:
+            if x.dtype in (torch.float16, torch.bfloat16):  # too few digits for the steps between
+                return Op.apply(x.float(), *settings).to(x.dtype)
             return Op.apply(x, *settings)
 
         apply.__name__, apply.__doc__ = curve.__name__, curve.__doc__
@@ -68,10 +73,8 @@ def above(x: Tensor, limit: float = 0.0) -> Tensor:
 
 
 def exp(x: Tensor, times: float = 1.0) -> Tensor:
-    """e^(times x), as 2^(times x log2 e); half precision would lose digits so, and takes `exp`."""
-    if x.dtype in (torch.float32, torch.float64):
-        return (x * (times * math.log2(math.e))).exp2_()
-    return (x * times).exp_()
+    """e^(times x), as 2^(times x log2 e), for single and double precision."""
+    return (x * (times * math.log2(math.e))).exp2_()
 
 
 class Shown(nn.Module):

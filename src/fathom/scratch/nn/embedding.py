@@ -2,7 +2,8 @@
 
 Source   Bengio et al. 2003, JMLR 3; bags Joulin et al. 2016, arXiv:1607.01759; book 15.1, 16.2.
 Differs  A number outside the vocabulary is named, with its place (torch: "index out of range in
-         self"). `sparse=True` gives the same sparse gradient.
+         self"). With `scale_grad_by_freq`, bags divide the gradient of a row by its own frequency;
+         torch 2.13 takes another row's for some (its backward looks it up at the wrong place).
 Shapes   V numbers in the vocabulary, E features, B bags; `input` holds whole numbers, any shape.
 """
 
@@ -37,7 +38,9 @@ class _Rows(torch.autograd.Function):
         if padding_idx >= 0:
             grad = grad * (index != padding_idx).unsqueeze(1)
         if sparse:
-            return torch.sparse_coo_tensor(index.unsqueeze(0), grad, shape), *[None] * 4
+            places = index.unsqueeze(0)
+            rows = torch.sparse_coo_tensor(places, grad, shape, check_invariants=False)
+            return rows, *[None] * 4
         return grad.new_zeros(shape).index_add(0, index, grad), *[None] * 4
 
 

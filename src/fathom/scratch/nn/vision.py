@@ -2,7 +2,8 @@
 
 Source   Pixel shuffle Shi et al. 2016, arXiv:1609.05158; channel shuffle Zhang et al. 2017,
          arXiv:1707.01083; cubic Keys 1981, with slope -0.75 as in torch; book 14.10.
-Differs  `mode="area"` is not offered: it is adaptive average pooling.
+Differs  `mode="area"` is not offered: it is adaptive average pooling. Nor is antialiasing with
+         aligned corners, which torch computes as if they were not.
 Shapes   N batch, C channels, H height, W width, R factor; `input` (N, C, *sizes).
 
 Every way of interpolating is linear and treats each axis alone: along an axis it is a matrix of
@@ -95,7 +96,7 @@ def _matrix(
         place = (out + 0.5) * step - 0.5
     cubic = mode == "bicubic"
     if antialias:  # shrinking: the curve is as wide as a new pixel; beyond the edge nothing counts
-        stretch = max((old - 1) / max(new - 1, 1) if align_corners else step, 1.0)
+        stretch = max(step, 1.0)
         distance = (torch.arange(old) - place.unsqueeze(1)) / stretch
         weights = _cubic(distance, -0.5) if cubic else (1 - distance.abs()).clamp(min=0)
         return weights / weights.sum(1, keepdim=True)
@@ -136,8 +137,10 @@ def interpolate(
         raise ValueError("interpolate: one of size and scale_factor must be given, and only one")
     if align_corners is not None and mode.startswith("nearest"):
         raise ValueError("interpolate: align_corners goes with the linear and cubic modes only")
-    if antialias and mode not in ("bilinear", "bicubic"):
-        raise ValueError("interpolate: antialias goes with bilinear and bicubic only")
+    if antialias and (mode not in ("bilinear", "bicubic") or align_corners):
+        raise ValueError(
+            "interpolate: antialias goes with bilinear and bicubic, corners not aligned"
+        )
     given: Any = size if scale_factor is None else scale_factor
     values = list(given) if isinstance(given, Sequence) else [given] * dims
     if len(values) != dims:
@@ -218,7 +221,10 @@ class Upsample(nn.Module):
         recompute_scale_factor: bool | None = None,
     ) -> None:
         super().__init__()
-        self.size, self.scale_factor, self.mode = size, scale_factor, mode
+        if isinstance(scale_factor, Sequence):
+            scale_factor = tuple(float(factor) for factor in scale_factor)
+        self.scale_factor = float(scale_factor) if isinstance(scale_factor, int) else scale_factor
+        self.size, self.mode = size, mode
         self.align_corners, self.recompute_scale_factor = align_corners, recompute_scale_factor
 
     def forward(self, input: Tensor) -> Tensor:
