@@ -60,6 +60,8 @@ METHODS = words("""
 ALSO = {
     "nn/recurrent.py": {"sigmoid_", "tanh_", "torch.tanh"},
     "nn/recurrent_cells.py": {"torch.sigmoid", "torch.tanh"},
+    "nn/containers.py": {"torch.nn.Module.__hash__", "__getitem__"},
+    "nn/loss_ctc.py": {"torch.logaddexp"},  # of two numbers
     "nn/init.py": {"torch.linalg.qr", "torch.linalg"},
     "nn/normalisation.py": {"torch.linalg.vector_norm", "torch.linalg"},
     "nn/vision.py": {"torch.nn.functional.one_hot", "torch.nn.functional"},  # a comparison

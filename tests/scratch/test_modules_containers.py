@@ -41,9 +41,9 @@ def build(library):
     return {
         "sequence": sequence, "slice": sequence[1:], "joined": sequence + named, "named": named,
         "tail": named[1:], "repeated": named * 2, "listed": listed, "some": listed[:2],
-        "longer": listed + library.ModuleList([taken]), "empty": library.ModuleList(), "table": table,
-        "values": values, "union": values | {"x": torch.ones(1)}, "weights": weights,
-        "few": weights[1:3],
+        "longer": listed + library.ModuleList([taken]), "empty": library.ModuleList(),
+        "table": table, "values": values, "union": values | {"x": torch.ones(1)},
+        "weights": weights, "few": weights[1:3],
     }  # fmt: skip
 
 

@@ -144,6 +144,12 @@ def test_windows_and_their_sum_are_each_others_gradient(case) -> None:
     )
 
 
+def test_a_mean_can_be_differentiated_twice() -> None:
+    x = torch.randn(1, 1, 5, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda x: S.avg_pool2d(x, 3, 2, 1).exp(), x)
+    assert torch.autograd.gradgradcheck(lambda x: S.max_pool2d(x, 3, 2, 1).exp(), x)
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 def test_gradients_of_sweeps_are_those_of_finite_differences(reverse: bool) -> None:
     torch.manual_seed(0)

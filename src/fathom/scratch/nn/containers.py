@@ -76,7 +76,7 @@ class _List(Module, MutableSequence[Any]):
         """The names of the members, in order."""
         raise NotImplementedError
 
-    def put(self, key: str, value: Any) -> None:
+    def hold(self, key: str, value: Any) -> None:
         """Register a member under a name."""
         raise NotImplementedError
 
@@ -100,13 +100,13 @@ class _List(Module, MutableSequence[Any]):
         return getattr(self, self._key(index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.put(self._key(index), value)
+        self.hold(self._key(index), value)
 
     def _renumber(self, members: list[Any]) -> None:
         for key in self.keys():
             delattr(self, key)
         for number, member in enumerate(members):
-            self.put(str(number), member)
+            self.hold(str(number), member)
 
     def __delitem__(self, index: Any) -> None:
         members = list(self)
@@ -119,7 +119,7 @@ class _List(Module, MutableSequence[Any]):
         self._renumber(members)
 
     def append(self, value: Any) -> Self:  # type: ignore[override]
-        self.put(str(len(self)), value)
+        self.hold(str(len(self)), value)
         return self
 
     def extend(self, values: Iterable[Any]) -> Self:  # type: ignore[override]
@@ -137,7 +137,7 @@ class _Modules(_List):
     def keys(self) -> list[str]:
         return list(self._modules)
 
-    def put(self, key: str, value: Any) -> None:
+    def hold(self, key: str, value: Any) -> None:
         self.add_module(key, value)
 
 
@@ -304,7 +304,7 @@ class ParameterList(_List):
         numbers = (name for name in [*self._parameters, *self.__dict__] if name.isdigit())
         return sorted(numbers, key=int)
 
-    def put(self, key: str, value: Any) -> None:
+    def hold(self, key: str, value: Any) -> None:
         setattr(self, key, as_parameter(value))
 
     def extra_repr(self) -> str:

@@ -12,13 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.autograd import Function
 
-from fathom.scratch.nn.fold import windows
+from fathom.scratch.nn.fold import add_windows, windows
 from fathom.scratch.nn.padding import pad
 from fathom.scratch.nn.sizes import Axes, Axis, Ints, Settings, check_fit, check_rank, each, sliding
 
@@ -109,6 +110,20 @@ max_pool1d, max_pool2d, max_pool3d = (partial(max_pool, n) for n in (1, 2, 3))
 # The mean: a sum along one dimension after another, divided by how many cells were summed.
 
 
+class _SumAlong(Function):
+    """The sums of windows along the last dimension: of few cells, so whole tensors are added."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, axis: Axis) -> Tensor:
+        ctx.size, ctx.axis = x.shape[-1], axis
+        return reduce(torch.add, windows(x, [axis]).unbind(-1))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        views = gradient[..., None].expand(*gradient.shape, ctx.axis.kernel)
+        return add_windows(views, [ctx.size], [ctx.axis]), None
+
+
 def avg_pool(
     n: int,
     input: Tensor,
@@ -127,8 +142,8 @@ def avg_pool(
     counts, amounts = prepare(name, input, n, axes, ceil_mode)
     total = pad(input, amounts)
     for dim, axis in zip(range(-n, 0), axes, strict=True):
-        line = windows(total.transpose(dim, -1), [axis._replace(padding=0)])
-        total = line.sum(-1).transpose(dim, -1)
+        line = total.transpose(dim, -1)
+        total = _SumAlong.apply(line, axis._replace(padding=0)).transpose(dim, -1)
     if divisor_override is not None:
         return total / divisor_override
     if not any(amounts):
