@@ -1,0 +1,83 @@
+"""Devices, threads and precisions by the names a user gives them."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+import torch
+
+from fathom.core import devices
+from fathom.core.devices import (
+    autocast_dtype,
+    available_devices,
+    choose_device,
+    cores,
+    keep_freed_memory,
+    machine,
+    set_threads,
+    versions,
+)
+from fathom.core.errors import SettingError
+
+
+def test_there_is_always_a_cpu():
+    assert available_devices()[0] == "cpu"
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_auto_is_the_first_accelerator_else_the_cpu(monkeypatch):
+    monkeypatch.setattr(devices, "available_devices", lambda: ["cpu"])
+    assert choose_device("auto") == torch.device("cpu")
+    monkeypatch.setattr(devices, "available_devices", lambda: ["cpu", "cuda:0", "cuda:1"])
+    assert choose_device("auto") == torch.device("cuda:0")
+    assert choose_device("cuda") == torch.device("cuda:0")
+    assert choose_device("cuda:1") == torch.device("cuda:1")
+    monkeypatch.setattr(devices, "available_devices", lambda: ["cpu", "mps"])
+    assert choose_device("auto") == torch.device("mps")
+
+
+@pytest.mark.parametrize("word", ["cuda", "cuda:7", "tpu", "", "CPU "])
+def test_a_device_that_is_not_there_is_refused_with_those_that_are(monkeypatch, word):
+    monkeypatch.setattr(devices, "available_devices", lambda: ["cpu"])
+    with pytest.raises(SettingError, match="known: auto, cpu") as caught:
+        choose_device(word)
+    assert caught.value.exit_status == 2
+
+
+def test_threads_are_torch_s():
+    before = torch.get_num_threads()
+    try:
+        set_threads(2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("count", [0, -1, 1025])
+def test_a_number_of_threads_that_makes_no_sense_is_refused(count):
+    with pytest.raises(SettingError, match=f"--threads {count}"):
+        set_threads(count)
+
+
+def test_cores_are_those_that_this_process_may_use():
+    assert 1 <= cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("word", "dtype"), [("fp32", None), ("bf16", torch.bfloat16), ("fp16", torch.float16)]
+)
+def test_precisions(word, dtype):
+    assert autocast_dtype(word) is dtype
+
+
+def test_the_facts_are_json():
+    assert json.loads(json.dumps(machine())) == machine()
+    assert versions()["torch"] == torch.__version__
+    assert set(versions()) >= {"python", "fathom", "torch", "numpy", "safetensors"}
+
+
+def test_asking_for_freed_memory_again_does_no_harm():
+    keep_freed_memory()
+    keep_freed_memory()

@@ -1,0 +1,30 @@
+"""What a study has found, as JSON, and claims that do not hold."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fathom.core.findings import ClaimError, Findings, Number, Table
+
+
+def test_findings_are_json():
+    found = Findings(
+        numbers={"time": Number(1.5, "s"), "plain": 2.0},
+        tables={"T": Table(["a", "b"], [(1, "x"), (2, "y")])},
+        claims={"one": True},
+    ).as_json()
+    assert json.loads(json.dumps(found)) == {
+        "numbers": {"time": {"value": 1.5, "unit": "s"}, "plain": {"value": 2.0}},
+        "tables": {"T": {"columns": ["a", "b"], "rows": [[1, "x"], [2, "y"]]}},
+        "claims": {"one": True},
+    }
+    assert Findings().as_json() == {}
+
+
+def test_the_first_claim_that_fails_is_named():
+    Findings(claims={"one": True}).check("study")
+    with pytest.raises(ClaimError, match="study: this does not hold here: two;") as caught:
+        Findings(claims={"one": True, "two": False, "three": False}).check("study")
+    assert caught.value.exit_status == 1
