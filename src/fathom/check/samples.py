@@ -48,8 +48,7 @@ def translated(argument: Any) -> Any:
     if not isinstance(argument, torch.nn.TransformerEncoderLayer):
         return argument
     attention, norm = argument.self_attn, argument.norm1
-    layer: Any = vars(scratch_nn)["TransformerEncoderLayer"]
-    return layer(
+    ours = scratch_nn.TransformerEncoderLayer(
         attention.embed_dim,
         attention.num_heads,
         argument.linear1.out_features,
@@ -61,6 +60,8 @@ def translated(argument: Any) -> Any:
         bias=argument.linear1.bias is not None,
         dtype=norm.weight.dtype,
     )
+    ours.load_state_dict(argument.state_dict())
+    return ours
 
 
 def pytorch_modules() -> dict[str, Any]:
