@@ -6,7 +6,7 @@ import functools
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as torch_functional
 
@@ -132,6 +132,7 @@ def test_prelu_learns_its_slopes() -> None:
         functional.prelu(x, torch.rand(5, dtype=DOUBLE))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.floats(-(2.0**99), 2.0**99, width=32) | st.just(float("-inf")), min_size=1, max_size=9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn as torch_nn
 from torch.nn import functional as torch_functional
@@ -33,6 +33,7 @@ def both(name: str, *inputs, **settings):
 # Labels, cross-entropy
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-(2.0**99), 2.0**99), min_size=2, max_size=6), st.data())
 def test_cross_entropy_of_anything(scores: list[float], data) -> None:
     x = torch.tensor([scores], dtype=DOUBLE)
@@ -71,12 +72,12 @@ def test_a_label_out_of_range_is_named_with_its_place(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["CrossEntropyLoss", "NLLLoss"])
-def test_no_mean_of_no_labels(name: str) -> None:
-    with pytest.raises(ValueError, match="all are ignored"):
-        getattr(nn, name)()(torch.zeros(2, 3), torch.full((2,), -100))
-    with pytest.raises(ValueError, match=r"empty|none"):
+def test_no_labels_and_only_ignored_labels(name: str) -> None:
+    with pytest.raises(ValueError, match=r"empty batch.*\(0,\)"):
         getattr(nn, name)()(torch.zeros(0, 3), torch.zeros(0, dtype=torch.int64))
-    assert getattr(nn, name)(reduction="sum")(torch.zeros(2, 3), torch.full((2,), -100)) == 0
+    ignored = torch.zeros(2, 3), torch.full((2,), -100)
+    assert getattr(nn, name)()(*ignored).isnan()
+    assert getattr(nn, name)(reduction="sum")(*ignored) == 0
 
 
 # Numbers

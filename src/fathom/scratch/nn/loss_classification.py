@@ -1,9 +1,8 @@
-"""Losses for classes: cross-entropy and its binary form.
+"""Losses for classes: cross-entropy, from labels, from probabilities, after a linear layer.
 
 Source   Book 4.1; label smoothing Szegedy et al. 2015, arXiv:1512.00567.
-Differs  Labels out of range say which and where; the mean of an empty batch, or of one whose labels
-         are all ignored, is an error (torch: NaN). Probabilities of exactly 0 and 1 have the slope
-         of a logarithm cut off at 1e-12 in `BCELoss`, where torch's slope may be 0.
+Differs  Labels out of range are named with their place; the mean of an empty batch is an error
+         (torch: NaN). A mean over labels that are all ignored is NaN, as in torch.
 Shapes   N batch, C classes, * any sizes: `input` (N, C, *) or (C,); labels (N, *) or ().
 """
 
@@ -15,10 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fathom.scratch.nn.activation_smooth import logsigmoid
-from fathom.scratch.nn.elementwise import elementwise, exp
+from fathom.scratch.nn.elementwise import exp
 from fathom.scratch.nn.linear import Linear, linear
-from fathom.scratch.nn.loss_base import WeightedLoss, reduce_loss, reduction_of, same_shape
+from fathom.scratch.nn.loss_base import WeightedLoss, reduce_loss, reduction_of
 from fathom.scratch.nn.softmax import log_softmax, softmax
 
 
@@ -34,8 +32,8 @@ def check_labels(
     expected = input.shape[:dim] + input.shape[dim + 1 :]
     if input.dim() == 0 or target.shape != expected:
         raise ValueError(
-            f"{name}: for an input of shape {tuple(input.shape)} the labels must have shape "
-            f"{tuple(expected)}, got {tuple(target.shape)}"
+            f"{name}: for an input of shape {tuple(input.shape)} the labels must be "
+            f"{len(expected)}-D with shape {tuple(expected)}, got {tuple(target.shape)}"
         )
     if target.dtype not in (torch.int64, torch.uint8):
         raise RuntimeError(f"{name}: expected labels of type int64 (Long), got {target.dtype}")
@@ -91,14 +89,11 @@ def _reduce_labels(
     reduction: str,
 ) -> Tensor:
     """The mean over labels divides by the weights of those that count."""
-    if reduction != "mean" or (ignored is None and weight is None):
+    if reduction != "mean" or (ignored is None and weight is None) or losses.numel() == 0:
         return reduce_loss(name, losses, reduction)
     weights = torch.ones_like(losses) if weight is None else weight[target]
     if ignored is not None:
         weights = weights.masked_fill(ignored, 0)
-        if target.device.type == "cpu" and ignored.all():
-            what = "all are ignored" if target.numel() else "there are none"
-            raise ValueError(f"{name}: no mean over labels of shape {tuple(target.shape)}: {what}")
     return losses.sum() / weights.sum()
 
 
@@ -154,6 +149,8 @@ def cross_entropy(
                 f"{name}: expected floating point type for target with class probabilities, got "
                 f"{target.dtype}"
             )
+        if ignore_index >= 0:
+            raise RuntimeError(f"{name}: ignore_index is not supported for floating point target")
         p = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
         p = p if weight is None else p * _along(weight, input)
         losses = -(log_softmax(wide, dim) * p).sum(dim)
@@ -171,61 +168,6 @@ def cross_entropy(
     if ignored is not None:
         losses = losses.masked_fill(ignored, 0)  # no product with 0: the loss may be infinite
     return _reduce_labels(name, losses, target, weight, ignored, reduction).to(input.dtype)
-
-
-# The logarithms are cut off at -100, so that a certain but wrong prediction has a finite loss.
-@elementwise(saves="input", slope=lambda p: p.clamp(min=1e-12).reciprocal())
-def _log_of(p: Tensor) -> Tensor:
-    return p.log().clamp_(min=-100)
-
-
-@elementwise(saves="input", slope=lambda p: (p - 1).clamp(max=-1e-12).reciprocal())
-def _log_of_rest(p: Tensor) -> Tensor:
-    return p.neg().log1p_().clamp_(min=-100)
-
-
-def binary_cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
-    """-(t log p + (1 - t) log(1 - p)) for a probability p = `input` and a target t."""
-    same_shape("binary_cross_entropy", input, target)
-    if ((input < 0) | (input > 1)).any():
-        raise RuntimeError(
-            "binary_cross_entropy: all elements of input should be between 0 and 1, found "
-            f"{input.min().item():g} to {input.max().item():g}"
-        )
-    losses = (target - 1) * _log_of_rest(input) - target * _log_of(input)
-    losses = losses if weight is None else losses * weight
-    reduction = reduction_of(size_average, reduce, reduction)
-    return reduce_loss("binary_cross_entropy", losses, reduction)
-
-
-def binary_cross_entropy_with_logits(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    pos_weight: Tensor | None = None,
-) -> Tensor:
-    """The same for p = sigmoid(x); `pos_weight` multiplies the loss of the positive answers.
-
-    -t log p - (1 - t) log(1 - p) = (1 - t) x - log p, and `logsigmoid` never sees log 0.
-    """
-    same_shape("binary_cross_entropy_with_logits", input, target)
-    log_p = logsigmoid(input)
-    if pos_weight is not None:
-        log_p = log_p * ((pos_weight - 1) * target + 1)
-    losses = (1 - target) * input - log_p
-    losses = losses if weight is None else losses * weight
-    reduction = reduction_of(size_average, reduce, reduction)
-    return reduce_loss("binary_cross_entropy_with_logits", losses, reduction)
 
 
 def linear_cross_entropy(
@@ -380,33 +322,4 @@ class LinearCrossEntropyLoss(WeightedLoss):
             f"out_features={self.out_features}, bias={self.linear.bias is not None}, "
             f"reduction={self.reduction}, ignore_index={self.ignore_index}, "
             f"label_smoothing={self.label_smoothing}, options={self.options}"
-        )
-
-
-class BCELoss(WeightedLoss):
-    """-(t log p + (1 - t) log(1 - p)), from probabilities."""
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
-
-
-class BCEWithLogitsLoss(WeightedLoss):
-    """The same, from logits."""
-
-    pos_weight: Tensor | None
-
-    def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-        pos_weight: Tensor | None = None,
-    ) -> None:
-        super().__init__(weight, size_average, reduce, reduction)
-        self.register_buffer("pos_weight", pos_weight)
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return binary_cross_entropy_with_logits(
-            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
         )

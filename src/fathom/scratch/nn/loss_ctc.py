@@ -43,6 +43,10 @@ def _sweep(emitted_TNP: Tensor, places_NP: Tensor, blank: int) -> Tensor:
     return alpha[:, :, 2:]
 
 
+def _count(places_NP: Tensor) -> Tensor:
+    return torch.arange(places_NP.shape[1], device=places_NP.device)
+
+
 class _CTC(torch.autograd.Function):
     """-log(sum of the probabilities of all paths), for each example."""
 
@@ -52,9 +56,9 @@ class _CTC(torch.autograd.Function):
     ) -> Tensor:
         t, n, _ = x_TNC.shape
         emitted = x_TNC.gather(2, places_NP.expand(t, -1, -1))
-        rows = torch.arange(n)
-        times_TN1 = (steps_N - 1 - torch.arange(t).unsqueeze(1)).clamp(min=0).unsqueeze(2)
-        backwards_NP = (ends_N.unsqueeze(1) - torch.arange(places_NP.shape[1])).clamp(min=0)
+        rows, times = (torch.arange(k, device=x_TNC.device) for k in (n, t))
+        times_TN1 = (steps_N - 1 - times.unsqueeze(1)).clamp(min=0).unsqueeze(2)
+        backwards_NP = (ends_N.unsqueeze(1) - _count(places_NP)).clamp(min=0)
         mirror = times_TN1, rows.unsqueeze(1), backwards_NP  # step by step, place by place
         both = torch.cat([emitted, emitted[mirror]], 1)
         both_places = torch.cat([places_NP, places_NP.gather(1, backwards_NP)])
@@ -70,11 +74,11 @@ class _CTC(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
         x_TNC, places_NP, steps_N, ends_N, on_path = ctx.saved_tensors
-        beyond = torch.arange(places_NP.shape[1]) > ends_N.unsqueeze(1)
+        beyond = _count(places_NP) > ends_N.unsqueeze(1)
         visits = exp(on_path).masked_fill_(beyond, 0)
         counts = torch.zeros_like(x_TNC).scatter_add_(2, places_NP.expand_as(visits), visits)
         grad = (exp(x_TNC) - counts) * grads[0].unsqueeze(1)
-        unused = torch.arange(len(x_TNC)).unsqueeze(1) >= steps_N
+        unused = torch.arange(len(x_TNC), device=x_TNC.device).unsqueeze(1) >= steps_N
         unused = unused | (grads[0] == 0)  # the loss was infinite and has been set to 0
         return grad.masked_fill_(unused.unsqueeze(2), 0), None, None, None, None
 
@@ -125,7 +129,9 @@ def ctc_loss(
             row[: len(part)] = part
     else:
         labels.copy_(targets.reshape(n, -1)[:, :longest])
-    labels = labels.where(torch.arange(longest) < sizes.unsqueeze(1), blank)
+    on_device = sizes.to(log_probs.device)
+    labels = labels.to(log_probs.device)
+    labels = labels.where(_count(labels) < on_device.unsqueeze(1), blank)
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < c:
         raise RuntimeError(
             f"ctc_loss: labels must be 0 to {c - 1}, found {int(labels.min())} to "
@@ -133,11 +139,11 @@ def ctc_loss(
         )
     places = labels.new_full((n, 2 * longest + 1), blank)
     places[:, 1::2] = labels
-    losses = _CTC.apply(x_TNC, places, steps, 2 * sizes, blank)
+    losses = _CTC.apply(x_TNC, places, steps.to(log_probs.device), 2 * on_device, blank)
     if zero_infinity:
         losses = losses.masked_fill(losses == float("inf"), 0)
     if reduction == "mean":
-        return (losses / sizes.clamp(min=1)).mean()
+        return (losses / on_device.clamp(min=1)).mean()
     if reduction == "sum":
         return losses.sum()
     return losses if batched else losses.squeeze(0)

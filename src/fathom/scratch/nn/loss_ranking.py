@@ -18,7 +18,8 @@ from fathom.scratch.nn.activation import relu
 from fathom.scratch.nn.activation_smooth import logsigmoid
 from fathom.scratch.nn.distance import PairwiseDistance, pairwise_distance
 from fathom.scratch.nn.loss_base import Loss, WeightedLoss, reduce_loss, reduction_of, same_shape
-from fathom.scratch.nn.loss_classification import binary_cross_entropy_with_logits, check_labels
+from fathom.scratch.nn.loss_binary import binary_cross_entropy_with_logits
+from fathom.scratch.nn.loss_classification import check_labels
 
 
 def soft_margin_loss(
