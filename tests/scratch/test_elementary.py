@@ -36,7 +36,7 @@ BOOKKEEPING = words("""
 """)
 
 FUNCTIONS = words("""
-    add addcmul addmm arange as_tensor broadcast_tensors cat empty empty_like full full_like
+    add addcmul addmm arange as_tensor baddbmm broadcast_tensors cat empty empty_like full full_like
     maximum minimum mm mul ones ones_like rand randperm searchsorted sign sparse_coo_tensor stack
     tensor view_as_real where xlogy zeros zeros_like
 """)

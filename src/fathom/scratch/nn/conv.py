@@ -38,13 +38,11 @@ def correlate(
     cells, places = channels // groups * weight[0, 0].numel(), math.prod(counts) * batch
     columns_GKP = views.permute(0, *at_kernel, *at_place).reshape(groups, cells, places)
     weight_GOK = weight.reshape(groups, -1, cells)
-    if groups == 1:
-        out_OP = weight_GOK[0] @ columns_GKP[0]
-    else:
-        out_OP = (weight_GOK @ columns_GKP).flatten(0, 1)
-    if bias is not None:
-        out_OP = out_OP + bias[:, None]
-    return out_OP.view(weight.shape[0], *counts, batch).movedim(-1, 0).contiguous()
+    if bias is None:
+        out_GOP = weight_GOK @ columns_GKP
+    else:  # product and sum in one pass over memory
+        out_GOP = torch.baddbmm(bias.view(groups, -1, 1), weight_GOK, columns_GKP)
+    return out_GOP.view(weight.shape[0], *counts, batch).movedim(-1, 0).contiguous()
 
 
 def same_padding(axes: Axes) -> list[tuple[int, int]]:

@@ -33,10 +33,7 @@ def stamp(
     n, batch, counts = len(axes), x_NIS.shape[0], x_NIS.shape[2:]
     x_GIP = x_NIS.transpose(0, 1).flatten(1).unflatten(0, (groups, -1))
     weight_GKI = weight.flatten(1).unflatten(0, (groups, -1)).transpose(1, 2)
-    if groups == 1:
-        stamps_GKP = (weight_GKI[0] @ x_GIP[0])[None]
-    else:
-        stamps_GKP = weight_GKI @ x_GIP
+    stamps_GKP = weight_GKI @ x_GIP
     views = stamps_GKP.view(groups * weight.shape[1], *weight.shape[2:], batch, *counts)
     at_kernel, at_count = range(1, 1 + n), range(2 + n, 2 + 2 * n)
     views = views.permute(1 + n, 0, *at_count, *at_kernel)  # (N, O, *counts, *kernel)
