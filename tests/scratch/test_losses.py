@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hypothesis
 import pytest
 import torch
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn as torch_nn
 from torch.nn import functional as torch_functional
@@ -33,8 +33,8 @@ def both(name: str, *inputs, **settings):
 # Labels, cross-entropy
 
 
-@settings(deadline=None)
-@given(st.lists(st.floats(-(2.0**99), 2.0**99), min_size=2, max_size=6), st.data())
+@hypothesis.settings(deadline=None)
+@hypothesis.given(st.lists(st.floats(-(2.0**99), 2.0**99), min_size=2, max_size=6), st.data())
 def test_cross_entropy_of_anything(scores: list[float], data) -> None:
     x = torch.tensor([scores], dtype=DOUBLE)
     label = torch.tensor([data.draw(st.integers(0, len(scores) - 1))])

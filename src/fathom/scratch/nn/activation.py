@@ -94,15 +94,21 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 def _scale_below_zero(x: Tensor, slope: float | Tensor) -> Tensor:
     """x above zero, `slope` x below. The mask is a constant, so autograd gives the right slopes."""
-    if isinstance(slope, float) and 0 <= slope <= 1:
-        return x * x.detach().sign().clamp_(min=slope)
     up = above(x.detach())
     return x * (up + (1 - up) * slope)
 
 
+@elementwise(saves="input", slope=lambda x, slope: x.sign().clamp_(min=slope))
+def _leak(x: Tensor, slope: float) -> Tensor:
+    """The larger of x and `slope` x, for slopes from 0 to 1."""
+    scaled = x * slope
+    return torch.maximum(x, scaled, out=scaled)
+
+
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x above zero, `negative_slope` x below."""
-    return in_place(_scale_below_zero, input, inplace, negative_slope)
+    curve = _leak if 0 <= negative_slope <= 1 else _scale_below_zero
+    return in_place(curve, input, inplace, negative_slope)
 
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
@@ -146,7 +152,7 @@ def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
 
 @elementwise(saves="output", slope=lambda y, lambd: y.sign().abs_())
 def _softshrink(x: Tensor, lambd: float) -> Tensor:
-    return x - x.clamp(-lambd, lambd)
+    return x.clamp(-lambd, lambd).neg_().add_(x)
 
 
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:

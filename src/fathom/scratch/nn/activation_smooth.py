@@ -37,7 +37,7 @@ def tanh(input: Tensor) -> Tensor:
     return numerator.div_(numerator + 2)
 
 
-@elementwise(saves="input", slope=lambda x: (exp(x) + 1).reciprocal())
+@elementwise(saves="input", slope=lambda x: sigmoid(-x))
 def logsigmoid(input: Tensor) -> Tensor:
     """log sigmoid(x) = min(x, 0) - log(1 + e^-|x|), with slope sigmoid(-x).
 
@@ -46,10 +46,12 @@ def logsigmoid(input: Tensor) -> Tensor:
     return input.clamp(max=0).sub_(exp(input.abs(), -1).log1p_())
 
 
-@elementwise(
-    saves="input",
-    slope=lambda x, beta, threshold: torch.maximum(sigmoid(beta * x), above(beta * x, threshold)),
-)
+def _softplus_slope(x: Tensor, beta: float, threshold: float) -> Tensor:
+    z = beta * x
+    return torch.maximum(sigmoid(z), above(z, threshold))
+
+
+@elementwise(saves="input", slope=_softplus_slope)
 def _softplus(x: Tensor, beta: float, threshold: float) -> Tensor:
     # log(1 + e^z) = max(z, 0) + log(1 + e^-|z|), whose exponential cannot overflow.
     z = beta * x
@@ -95,7 +97,7 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
 def _elu_slope(x: Tensor, alpha: float, scale: float, rate: float) -> Tensor:
     # For x > 0 the exponential is e^0; the second term corrects alpha * rate to 1.
     tail = exp(x.clamp(max=0), rate) * (scale * alpha * rate)
-    return tail + above(x) * (scale * (1 - alpha * rate)) if alpha * rate != 1 else tail
+    return tail.add_(above(x), alpha=scale * (1 - alpha * rate)) if alpha * rate != 1 else tail
 
 
 @elementwise(saves="input", slope=_elu_slope)
@@ -123,7 +125,7 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 def _gelu_slope(x: Tensor, below: Tensor) -> Tensor:
-    return below + exp(x * x, -0.5).mul(x) * (1 / math.sqrt(2 * math.pi))
+    return (exp(x * x, -0.5) * x).mul_(1 / math.sqrt(2 * math.pi)).add_(below)
 
 
 @elementwise(saves="part", slope=_gelu_slope)

@@ -93,6 +93,8 @@ def multilabel_margin_loss(
             f"or (C,) of shape {tuple(input.shape)}, found {int(y.max())}"
         )
     other = torch.zeros_like(target).scatter_add(-1, y, valid) == 0
+    longest = int(valid.sum(-1).max()) if valid.numel() else 0
+    y, valid = y[..., :longest], valid[..., :longest]
     missing = relu(1 - input.gather(-1, y).unsqueeze(-1) + input.unsqueeze(-2))
     losses = (missing * valid.unsqueeze(-1) * other.unsqueeze(-2)).sum((-2, -1)) / input.shape[-1]
     reduction = reduction_of(size_average, reduce, reduction)

@@ -58,10 +58,9 @@ def l1_loss(
 
 @elementwise(saves="input", slope=lambda d, delta: d.clamp(-delta, delta))
 def _huber(d: Tensor, delta: float) -> Tensor:
-    # With m = min(|d|, delta): d^2 / 2 where |d| is the smaller, delta |d| - delta^2 / 2 elsewhere.
-    size = d.abs()
-    m = size.clamp(max=delta)
-    return size.sub_(m, alpha=0.5).mul_(m)
+    # With m = d between -delta and delta, and the nearer of both elsewhere, it is m (d - m / 2).
+    m = d.clamp(-delta, delta)
+    return d.sub(m, alpha=0.5).mul_(m)
 
 
 def huber_loss(

@@ -63,13 +63,14 @@ class _Standardise(torch.autograd.Function):
         sums = [t.sum(shared, keepdim=True) if shared else t for t in (g, gy)]
         grad_w = None if w is None else sums[1].sum_to_size(w.shape)
         grad_b = None if b is None else sums[0].sum_to_size(b.shape)
-        if w is None or len(shared) == len(dims):
-            scale = scale if w is None else scale * w
-            h = g - sums[0] / count
-        else:
+        if w is not None:
             sums = [_weighted_sum(t, w, dims) for t in sums]
-            h = (g * w).sub_(sums[0] / count)
-        return h.addcmul_(y, sums[1] / count, value=-1).mul_(scale), grad_w, grad_b, None, None
+        if w is None or shared:
+            h = g * (scale if w is None else scale * w)
+        else:
+            h = (g * w).mul_(scale)
+        mean, along_y = (t * (scale / count) for t in sums)
+        return h.addcmul_(y, along_y, value=-1).sub_(mean), grad_w, grad_b, None, None
 
 
 def _weighted_sum(x: Tensor, w: Tensor, dims: tuple[int, ...]) -> Tensor:
