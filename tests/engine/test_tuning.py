@@ -75,7 +75,7 @@ def test_what_is_given_is_not_measured(monkeypatch):
 
 @pytest.mark.parametrize(("gain", "expected"), [(1.05, 1), (1.5, 2)])
 def test_more_threads_must_gain(monkeypatch, gain, expected):
-    monkeypatch.setattr(tuning, "_race", lambda *given: {1: gain, 2: 1.0})
+    monkeypatch.setattr(tuning, "_race", lambda *given, **clock: {1: gain, 2: 1.0})
     choice, _, _ = chosen(monkeypatch, precision="fp32")
     assert choice.threads == expected
     assert choice.why == [f"threads {expected} (2 give {gain:.2f}x the speed of 1)"]
@@ -86,7 +86,7 @@ def test_more_threads_must_gain(monkeypatch, gain, expected):
     [(1.5, 0.999, "bf16"), (1.5, 0.9, "fp32"), (1.1, 0.999, "fp32"), (2.0, float("nan"), "fp32")],
 )
 def test_bf16_must_gain_and_agree(monkeypatch, gain, likeness, expected):
-    monkeypatch.setattr(tuning, "_race", lambda *given: {None: gain, torch.bfloat16: 1.0})
+    monkeypatch.setattr(tuning, "_race", lambda *given, **clock: {None: gain, torch.bfloat16: 1.0})
     monkeypatch.setattr(tuning, "_likeness", lambda *given: likeness)
     choice, _, _ = chosen(monkeypatch, threads="1")
     assert choice.precision == expected

@@ -24,6 +24,7 @@ from fathom.engine.manifest import sha256
 from fathom.engine.options import Options
 from fathom.engine.prepare import Prepared, Surroundings
 from fathom.engine.progress import progress
+from fathom.engine.remembered import choices_file
 from fathom.engine.runs import Run, plain
 from fathom.engine.signals import StopFlag
 from fathom.engine.tuning import Choice, choose
@@ -132,6 +133,7 @@ def _choose(
         device=prepared.device,
         threads=options.threads,
         precision=options.precision,
+        memory=choices_file(),
     )
     if not options.quiet:
         for reason in choice.why:

@@ -1,7 +1,8 @@
 """Choose threads and precision by a short measurement on the run's own model and data.
 
 Only forward and backward passes are timed; weights, buffers and random states are put back, so
-measuring changes nothing but the time. On a busy or small problem one thread often wins.
+measuring changes nothing but the time. On a busy or small problem one thread often wins. What was
+chosen is remembered: the same command gives the same numbers the next time.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +20,7 @@ from torch import Tensor, nn
 from fathom.core.devices import cores, set_threads
 from fathom.core.errors import SettingError
 from fathom.core.seeds import random_states, restore_random_states
+from fathom.engine.remembered import key_of, recall, remember
 from fathom.engine.updates import Gradients
 
 SECONDS = 2.0
@@ -44,12 +47,35 @@ def choose(
     device: torch.device,
     threads: str,
     precision: str,
+    memory: Path | None = None,
 ) -> Choice:
     """Threads and precision; what is not `auto` is taken as given.
 
-    `build(dtype)` gives the gradient function under autocast of that type. Raises SettingError
-    for words that are neither `auto` nor a choice.
+    `build(dtype)` gives the gradient function under autocast of that type. A choice that is in
+    the file `memory` is taken from there. Raises SettingError for words that are neither `auto`
+    nor a choice.
     """
+    if memory is None or "auto" not in (threads, precision):
+        return _measured(build, model, batch, device, threads, precision)
+    key = key_of(model, batch[0], device, f"{threads} {precision}")
+    known = recall(memory, key)
+    if known is not None:
+        set_threads(known["threads"])
+        why = [f"{line}, as measured on {known['when']}" for line in known["why"]]
+        return Choice(known["threads"], known["precision"], why)
+    choice = _measured(build, model, batch, device, threads, precision)
+    remember(memory, key, asdict(choice))
+    return choice
+
+
+def _measured(
+    build: Callable[[torch.dtype | None], Gradients],
+    model: nn.Module,
+    batch: Any,
+    device: torch.device,
+    threads: str,
+    precision: str,
+) -> Choice:
     kept = {name: value.clone() for name, value in model.state_dict().items()}
     random = random_states()
     choice = Choice(_given_threads(threads), "fp32" if precision == "auto" else precision)
@@ -101,7 +127,9 @@ def _choose_precision(
     """bf16 where it is clearly faster here and its gradients point the same way."""
     try:
         likeness = _likeness(build, model, batch)
-        times = _race({d: build(d) for d in (None, torch.bfloat16)}, batch, device)
+        contenders = {dtype: build(dtype) for dtype in (None, torch.bfloat16)}
+        clock = time.process_time if device.type == "cpu" else time.perf_counter
+        times = _race(contenders, batch, device, clock=clock)
     except RuntimeError as error:
         reason = str(error).splitlines()[0][:80]
         choice.why.append(f"precision fp32 (bf16 does not run here: {reason})")
@@ -115,21 +143,31 @@ def _choose_precision(
     )
 
 
-def _race(contenders: dict[Any, Gradients], batch: Any, device: torch.device) -> dict[Any, float]:
-    """Median seconds of each, in turn, for at most `SECONDS` altogether."""
+def _race(
+    contenders: dict[Any, Gradients],
+    batch: Any,
+    device: torch.device,
+    *,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[Any, float]:
+    """Median seconds of each, in turn, for at most `SECONDS` altogether.
+
+    CPU time (`time.process_time`) is what another program on the machine disturbs least; how
+    much two threads gain is only seen on the wall.
+    """
     times: dict[Any, list[float]] = {name: [] for name in contenders}
     started = time.perf_counter()
     for index in range(ROUNDS + 1):
         for name, gradients in contenders.items():
-            began = time.perf_counter()
+            began = clock()
             gradients(batch)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
             if index:  # the first round warms up
-                times[name].append(time.perf_counter() - began)
+                times[name].append(clock() - began)
         if index and time.perf_counter() - started > SECONDS:
             break
-    return {name: statistics.median(found) for name, found in times.items()}
+    return {name: max(statistics.median(found), 1e-9) for name, found in times.items()}
 
 
 def _likeness(
