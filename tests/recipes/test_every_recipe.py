@@ -1,0 +1,157 @@
+"""What every recipe keeps: its sample runs offline and leaves a run as the contract has it."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import sys
+import xml.etree.ElementTree as ET
+from dataclasses import fields
+
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from calling import UNMEASURED, done
+from conftest import EPOCHS, READY
+from fathom.core.arguments import arguments
+from fathom.core.catalogue import load
+from fathom.engine.options import Options
+from fathom.engine.runs import open_run
+
+EXPERIMENTS = [name for name in READY if load(name).kind == "experiment"]
+STUDIES = [name for name in READY if load(name).kind == "study"]
+SCRATCH = [name for name in EXPERIMENTS if "impl" in load(name).arguments]
+
+
+@pytest.mark.parametrize("name", READY)
+def test_it_has_words_for_its_page(name):
+    recipe = load(name)
+    assert recipe.function.__doc__
+    assert recipe.title
+    assert recipe.zh
+    assert not set(recipe.arguments) & set(arguments(Options)), "an argument and an engine option"
+
+
+@pytest.mark.parametrize("name", READY)
+def test_its_sample_and_its_defaults_are_valid_settings(name):
+    recipe = load(name)
+    settings = recipe.settings(recipe.sample)
+    assert {key: settings[key] for key in recipe.sample} == dict(recipe.sample)
+    defaults = {key: a.default for key, a in recipe.arguments.items()}
+    assert recipe.settings(defaults) == defaults
+
+
+@pytest.mark.parametrize("name", READY)
+def test_its_papers_are_whole(name, tried_once):
+    tried = tried_once(name)
+    facts = json.loads((tried.folder / "run.json").read_text(encoding="utf-8"))
+    assert tried.said.json == facts, "--json prints the run's papers"
+    assert facts["recipe"] == name
+    assert facts["status"] == "done"
+    assert facts["seed"] == 0
+    expected = tried.recipe.settings(tried.recipe.sample)
+    expected |= {"epochs": EPOCHS} if "epochs" in expected else {}
+    assert facts["arguments"] == expected
+    assert set(facts["options"]) == {field.name for field in fields(Options)}
+    assert {"python", "torch", "numpy", "fathom"} <= set(facts["versions"])
+    assert facts["machine"]["cores"] >= 1
+    assert facts["final"]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_its_data_have_their_sums(name, tried_once):
+    facts = tried_once(name).said.json
+    for split in facts["final"]:
+        assert facts["data"][split]["examples"] > 0
+        assert len(bytes.fromhex(facts["data"][split]["sha256"])) == 32
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_its_metrics_are_a_record_an_epoch_and_split(name, tried_once):
+    tried = tried_once(name)
+    facts = tried.said.json
+    lines = (tried.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [json.loads(line) for line in lines]
+    for split, final in facts["final"].items():
+        rows = [row for row in records if row["split"] == split]
+        assert [row["epoch"] for row in rows] == list(range(1, EPOCHS + 1))
+        steps = [row["step"] for row in rows]
+        assert steps == sorted(set(steps))
+        assert {key: rows[-1][key] for key in final} == final
+        assert "loss" in final
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_its_weights_have_torch_s_names_and_fit(name, tried_once):
+    tried = tried_once(name)
+    settings = tried.said.json["arguments"]
+    model = tried.recipe.function(**{**settings, "impl": "torch"}).model
+    model.load_state_dict(load_file(tried.folder / "model.safetensors"), strict=True)
+
+
+@pytest.mark.parametrize("name", READY)
+def test_its_figures_are_svg_and_png(name, tried_once):
+    tried = tried_once(name)
+    figures = tried.folder / "figures"
+    stems = {path.stem for path in figures.iterdir()}
+    assert stems >= ({"curves"} if tried.recipe.kind == "experiment" else set())
+    assert stems, "a recipe is seen"
+    for stem in stems:
+        assert ET.parse(figures / f"{stem}.svg").getroot().tag.endswith("svg")
+        with Image.open(figures / f"{stem}.png") as picture:
+            picture.load()
+            assert min(picture.size) > 100
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_measuring_it_again_gives_its_final_scores(name, tried_once):
+    tried = tried_once(name)
+    scores = done("eval", tried.folder, "--json").json["scores"]
+    assert scores["valid"] == pytest.approx(tried.said.json["final"]["valid"], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", SCRATCH)
+def test_from_scratch_it_ends_with_the_same_weights(name, tmp_path):
+    """Kinks (relu, maxima) make much of a last bit, so after some epochs smooth ones are asked."""
+    smooth = ["--activation", "sigmoid"] if "activation" in load(name).arguments else []
+    for words in [["--epochs", 1], ["--epochs", 3, *smooth]]:
+        torchs, ours = (weights(name, impl, words, tmp_path) for impl in ("torch", "scratch"))
+        assert list(ours) == list(torchs)
+        for key, value in torchs.items():
+            difference = float((ours[key] - value).abs().max())
+            assert difference < 1e-5 * max(1.0, float(value.abs().max())), (words, key)
+
+
+def weights(name, impl, words, folder):
+    out = folder / "-".join(map(str, [impl, *words]))
+    done("try", name, "--impl", impl, *words, "--out", out, "--quiet", *UNMEASURED)
+    return load_file(out / "model.safetensors")
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_s_claims_hold(name, tried_once):
+    facts = tried_once(name).said.json
+    assert facts["final"]["claims"]
+    assert all(facts["final"]["claims"].values())
+    assert facts["findings"] == facts["final"]
+
+
+@pytest.mark.parametrize("name", READY)
+def test_its_source_is_a_script_that_runs_and_can_be_gone_on_with(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done("copy", name, "mine.py")
+    recipe = load(name)
+    sample = {**recipe.sample, **({"epochs": 1} if "epochs" in recipe.arguments else {})}
+    words = [word for k, v in sample.items() for word in (f"--{k.replace('_', '-')}", str(v))]
+    folder = tmp_path / "run"
+    monkeypatch.setattr(sys, "argv", ["mine.py", *words, "--out", str(folder), *UNMEASURED])
+    runpy.run_path("mine.py", run_name="__main__")
+    run = open_run(str(folder))
+    assert run.facts["status"] == "done"
+    assert run.facts["script"] == str(tmp_path / "mine.py")
+    if recipe.kind == "study":
+        return
+    done("resume", folder, "--epochs", 2)
+    assert run.metrics()[-1]["epoch"] == 2
+    assert done("eval", folder, "--json").json["scores"]
