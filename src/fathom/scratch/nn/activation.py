@@ -126,12 +126,9 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
 
 
 def rrelu(
-    input: Tensor,
-    lower: float = 1 / 8,
-    upper: float = 1 / 3,
-    training: bool = False,
+    input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False,
     inplace: bool = False,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """A leaky ReLU whose slope is drawn anew for each number; their mean, when not training."""
     if lower > upper:
         raise RuntimeError(f"rrelu: lower is {lower} and must not exceed upper, {upper}")

@@ -31,15 +31,9 @@ class AdaptiveLogSoftmaxWithLoss(nn.Module):
     """`cutoffs` divide the words, most frequent first: those below the first are in the head."""
 
     def __init__(
-        self,
-        in_features: int,
-        n_classes: int,
-        cutoffs: Sequence[int],
-        div_value: float = 4.0,
-        head_bias: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
+        self, in_features: int, n_classes: int, cutoffs: Sequence[int], div_value: float = 4.0,
+        head_bias: bool = False, device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         bounds = [0, *cutoffs, n_classes]
         if not cutoffs or any(low >= high or int(low) != low for low, high in pairwise(bounds)):

@@ -41,15 +41,10 @@ def _softmax_or_zeros(scores: Tensor) -> Tensor:
 
 
 def scaled_dot_product_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
     enable_gqa: bool = False,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """softmax(q k^T / sqrt(D) + mask) v: (*, L, D), (*, S, D) and (*, S, D') give (*, L, D').
 
     A boolean mask (*, L, S) is True where a key may be seen. `is_causal` lets query i see the keys
@@ -93,19 +88,10 @@ class MultiheadAttention(nn.Module):
     bias_v: Tensor | None
 
     def __init__(
-        self,
-        embed_dim: int,
-        num_heads: int,
-        dropout: float = 0.0,
-        bias: bool = True,
-        add_bias_kv: bool = False,
-        add_zero_attn: bool = False,
-        kdim: int | None = None,
-        vdim: int | None = None,
-        batch_first: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
+        self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
+        add_bias_kv: bool = False, add_zero_attn: bool = False, kdim: int | None = None,
+        vdim: int | None = None, batch_first: bool = False, device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
         if embed_dim <= 0 or num_heads <= 0:
             raise ValueError(
                 f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and "
@@ -165,16 +151,10 @@ class MultiheadAttention(nn.Module):
         return tuple(linear(*part) for part in zip(inputs, weights, biases, strict=True))
 
     def forward(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        key_padding_mask: Tensor | None = None,
-        need_weights: bool = True,
-        attn_mask: Tensor | None = None,
-        average_attn_weights: bool = True,
-        is_causal: bool = False,
-    ) -> tuple[Tensor, Tensor | None]:
+        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None,
+        need_weights: bool = True, attn_mask: Tensor | None = None,
+        average_attn_weights: bool = True, is_causal: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
         """Attend; returns the output, shaped as `query`, and the weights (N, L, S) or None.
 
         Inputs are (L, N, E) and (S, N, E), or (N, L, E) and (N, S, E) if `batch_first`, or without
@@ -237,13 +217,9 @@ class MultiheadAttention(nn.Module):
         return merged
 
     def _check(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        key_padding_mask: Tensor | None,
+        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None,
         attn_mask: Tensor | None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """Raises AssertionError or RuntimeError, naming the sizes, where they do not fit."""
         q, k, v = tuple(query.shape), tuple(key.shape), tuple(value.shape)
         if len(q) not in (2, 3) or len(k) != len(q) or len(v) != len(q):

@@ -42,13 +42,9 @@ def _follow(running: Tensor | None, value: Tensor, momentum: float) -> None:
 
 
 def _with_given_statistics(
-    input: Tensor,
-    mean: Tensor,
-    variance: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
+    input: Tensor, mean: Tensor, variance: Tensor, weight: Tensor | None, bias: Tensor | None,
     eps: float,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """w (x - mean) / sqrt(variance + eps) + b with constants learned earlier."""
     scale = (variance + eps).rsqrt()
     scale = scale if weight is None else scale * weight
@@ -59,15 +55,10 @@ def _with_given_statistics(
 
 
 def batch_norm(
-    input: Tensor,
-    running_mean: Tensor | None,
-    running_var: Tensor | None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
+    weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
+    momentum: float = 0.1, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
     """Standardise each channel over batch and space, by this batch or by the running averages.
 
     While training, the running averages are moved by `momentum` towards the batch. Raises
@@ -98,15 +89,10 @@ def batch_norm(
 
 
 def instance_norm(
-    input: Tensor,
-    running_mean: Tensor | None = None,
-    running_var: Tensor | None = None,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    use_input_stats: bool = True,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-) -> Tensor:
+    input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
+    weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: bool = True,
+    momentum: float = 0.1, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
     """Standardise each channel of each example over space, or by the running averages."""
     _check_channels("instance_norm", input, weight, bias, running_mean, running_var)
     if not use_input_stats:
@@ -144,16 +130,9 @@ class _Normalise(Affine):
     num_batches_tracked: Tensor | None
 
     def __init__(
-        self,
-        num_features: int,
-        eps: float,
-        momentum: float | None,
-        affine: bool,
-        track_running_stats: bool,
-        device: Any,
-        dtype: Any,
-        bias: bool,
-    ) -> None:
+        self, num_features: int, eps: float, momentum: float | None, affine: bool,
+        track_running_stats: bool, device: Any, dtype: Any, bias: bool,
+    ) -> None:  # fmt: skip
         super().__init__((num_features,), affine, affine and bias, device, dtype)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
@@ -200,17 +179,10 @@ class _BatchNorm(_Normalise):
     """Batch normalisation; the subclasses say how many dimensions the input has."""
 
     def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        bias: bool = True,
-    ) -> None:
+        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
+        affine: bool = True, track_running_stats: bool = True, device: Any = None,
+        dtype: Any = None, *, bias: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__(
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
         )
@@ -225,15 +197,9 @@ class _BatchNorm(_Normalise):
         by_batch = self.training or self.running_mean is None
         running = not self.training or self.track_running_stats
         return batch_norm(
-            input,
-            self.running_mean if running else None,
-            self.running_var if running else None,
-            self.weight,
-            self.bias,
-            by_batch,
-            momentum,
-            self.eps,
-        )
+            input, self.running_mean if running else None, self.running_var if running else None,
+            self.weight, self.bias, by_batch, momentum, self.eps,
+        )  # fmt: skip
 
 
 class BatchNorm1d(_BatchNorm):
@@ -258,17 +224,10 @@ class _InstanceNorm(_Normalise):
     """Instance normalisation; the lower of its two ranks is that of one example alone."""
 
     def __init__(
-        self,
-        num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = False,
-        track_running_stats: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        bias: bool = True,
-    ) -> None:
+        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
+        affine: bool = False, track_running_stats: bool = False, device: Any = None,
+        dtype: Any = None, *, bias: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__(
             num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
         )
@@ -283,15 +242,10 @@ class _InstanceNorm(_Normalise):
                 raise ValueError(f"{type(self).__name__}: {said}")
             warnings.warn(f"{said}: num_features is not used where affine=False", stacklevel=2)
         output = instance_norm(
-            input.unsqueeze(0) if alone else input,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            self.training or not self.track_running_stats,
-            self.momentum or 0.0,
-            self.eps,
-        )
+            input.unsqueeze(0) if alone else input, self.running_mean, self.running_var,
+            self.weight, self.bias, self.training or not self.track_running_stats,
+            self.momentum or 0.0, self.eps,
+        )  # fmt: skip
         return output.squeeze(0) if alone else output
 
 

@@ -32,14 +32,10 @@ def _saturate_some(input: Tensor, mask: Tensor, p: float) -> Tensor:
 
 
 def _drop(
-    name: str,
-    input: Tensor,
-    p: float,
-    training: bool,
-    inplace: bool,
+    name: str, input: Tensor, p: float, training: bool, inplace: bool,
     apply: Callable[[Tensor, Tensor, float], Tensor],
     mask_shape: tuple[int, ...] | torch.Size | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Draw a mask of ones (probability 1 - p) and zeros, and apply it to the input."""
     if not 0 <= p <= 1:
         raise ValueError(f"{name}: dropout probability has to be between 0 and 1, but got {p}")

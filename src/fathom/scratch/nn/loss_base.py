@@ -12,12 +12,16 @@ def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str)
     if size_average is None and reduce is None:
         return reduction
     reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(f"size_average and reduce are old; use reduction='{reduction}'", stacklevel=3)
+    warnings.warn(f"size_average and reduce are old; use reduction='{reduction}'", stacklevel=4)
     return reduction
 
 
-def reduce_loss(name: str, losses: Tensor, reduction: str) -> Tensor:
+def reduce_loss(
+    name: str, losses: Tensor, reduction: str, size_average: bool | None = None,
+    reduce: bool | None = None,
+) -> Tensor:  # fmt: skip
     """All losses, their sum or their mean. The mean of nothing is an error, not NaN."""
+    reduction = reduction_of(size_average, reduce, reduction)
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{name}: {reduction} is not a valid value for reduction")
     if reduction == "none":
@@ -42,11 +46,8 @@ class Loss(nn.Module):
     """A loss and the way it becomes one number: "mean", "sum", or "none" to keep them apart."""
 
     def __init__(
-        self,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
+        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    ) -> None:  # fmt: skip
         super().__init__()
         self.reduction = reduction_of(size_average, reduce, reduction)
 
@@ -57,11 +58,8 @@ class WeightedLoss(Loss):
     weight: Tensor | None
 
     def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
+        self, weight: Tensor | None = None, size_average: bool | None = None,
+        reduce: bool | None = None, reduction: str = "mean",
+    ) -> None:  # fmt: skip
         super().__init__(size_average, reduce, reduction)
         self.register_buffer("weight", weight)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fathom.scratch.nn.activation_smooth import logsigmoid
 from fathom.scratch.nn.elementwise import elementwise
-from fathom.scratch.nn.loss_base import WeightedLoss, reduce_loss, reduction_of, same_shape
+from fathom.scratch.nn.loss_base import WeightedLoss, reduce_loss, same_shape
 
 
 # The logarithms are cut off at -100, so that a certain but wrong prediction has a finite loss.
@@ -28,13 +28,9 @@ def _log_of_rest(p: Tensor) -> Tensor:
 
 
 def binary_cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """-(t log p + (1 - t) log(1 - p)) for a probability p = `input` and a target t."""
     same_shape("binary_cross_entropy", input, target)
     if ((input < 0) | (input > 1)).any():
@@ -44,19 +40,13 @@ def binary_cross_entropy(
         )
     losses = (target - 1) * _log_of_rest(input) - target * _log_of(input)
     losses = losses if weight is None else losses * weight
-    reduction = reduction_of(size_average, reduce, reduction)
-    return reduce_loss("binary_cross_entropy", losses, reduction)
+    return reduce_loss("binary_cross_entropy", losses, reduction, size_average, reduce)
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    pos_weight: Tensor | None = None,
-) -> Tensor:
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """The same for p = sigmoid(x); `pos_weight` multiplies the loss of the positive answers.
 
     -t log p - (1 - t) log(1 - p) = (1 - t) x - log p, and `logsigmoid` never sees log 0.
@@ -67,8 +57,7 @@ def binary_cross_entropy_with_logits(
         log_p = log_p * ((pos_weight - 1) * target + 1)
     losses = (1 - target) * input - log_p
     losses = losses if weight is None else losses * weight
-    reduction = reduction_of(size_average, reduce, reduction)
-    return reduce_loss("binary_cross_entropy_with_logits", losses, reduction)
+    return reduce_loss("binary_cross_entropy_with_logits", losses, reduction, size_average, reduce)
 
 
 class BCELoss(WeightedLoss):
@@ -84,13 +73,9 @@ class BCEWithLogitsLoss(WeightedLoss):
     pos_weight: Tensor | None
 
     def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-        pos_weight: Tensor | None = None,
-    ) -> None:
+        self, weight: Tensor | None = None, size_average: bool | None = None,
+        reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(weight, size_average, reduce, reduction)
         self.register_buffer("pos_weight", pos_weight)
 

@@ -81,13 +81,9 @@ class _SurpriseOfLabels(torch.autograd.Function):
 
 
 def _reduce_labels(
-    name: str,
-    losses: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    ignored: Tensor | None,
+    name: str, losses: Tensor, target: Tensor, weight: Tensor | None, ignored: Tensor | None,
     reduction: str,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The mean over labels divides by the weights of those that count."""
     if reduction != "mean" or (ignored is None and weight is None) or losses.numel() == 0:
         return reduce_loss(name, losses, reduction)
@@ -103,14 +99,9 @@ def _along(weight: Tensor, input: Tensor) -> Tensor:
 
 
 def nll_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    ignore_index: int = -100,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """-w log p of the label, from log-probabilities; the mean divides by the sum of the weights."""
     reduction = reduction_of(size_average, reduce, reduction)
     may_ignore = check_labels("nll_loss", input, target, weight, ignore_index)
@@ -125,15 +116,10 @@ def nll_loss(
 
 
 def cross_entropy(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    ignore_index: int = -100,
-    reduce: bool | None = None,
-    reduction: str = "mean",
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
     label_smoothing: float = 0.0,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """-sum p log q, with q the softmax of `input`. `target` holds labels, or probabilities p.
 
     Smoothing mixes p with the uniform distribution. Raises IndexError for a label out of range.
@@ -171,17 +157,10 @@ def cross_entropy(
 
 
 def linear_cross_entropy(
-    input: Tensor,
-    linear_weight: Tensor,
-    target: Tensor,
-    *,
-    linear_bias: Tensor | None = None,
-    weight: Tensor | None = None,
-    reduction: str = "mean",
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-    options: Any = None,
-) -> Tensor:
+    input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None,
+    weight: Tensor | None = None, reduction: str = "mean", ignore_index: int | None = None,
+    label_smoothing: float = 0.0, options: Any = None,
+) -> Tensor:  # fmt: skip
     """The cross-entropy of a linear layer's outputs.
 
     `input` is (N, I) or (I,), `linear_weight` (C, *, I), `linear_bias` (C, *), `target` as for
@@ -214,26 +193,18 @@ def linear_cross_entropy(
         )
     ignore = -100 if ignore_index is None else ignore_index
     return cross_entropy(
-        logits,
-        target,
-        weight,
-        ignore_index=ignore,
-        reduction=reduction,
+        logits, target, weight, ignore_index=ignore, reduction=reduction,
         label_smoothing=label_smoothing,
-    )
+    )  # fmt: skip
 
 
 class NLLLoss(WeightedLoss):
     """-w log p of the label, from log-probabilities."""
 
     def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        ignore_index: int = -100,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
+        self, weight: Tensor | None = None, size_average: bool | None = None,
+        ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
+    ) -> None:  # fmt: skip
         super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index = ignore_index
 
@@ -247,46 +218,29 @@ class CrossEntropyLoss(WeightedLoss):
     """-sum p log softmax(x), for labels or probabilities p."""
 
     def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        ignore_index: int = -100,
-        reduce: bool | None = None,
-        reduction: str = "mean",
+        self, weight: Tensor | None = None, size_average: bool | None = None,
+        ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
         label_smoothing: float = 0.0,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return cross_entropy(
-            input,
-            target,
-            self.weight,
-            ignore_index=self.ignore_index,
-            reduction=self.reduction,
+            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
             label_smoothing=self.label_smoothing,
-        )
+        )  # fmt: skip
 
 
 class LinearCrossEntropyLoss(WeightedLoss):
     """A linear layer and the cross-entropy of its outputs; `out_features` adds sizes after C."""
 
     def __init__(
-        self,
-        in_features: int,
-        num_classes: int,
-        *,
-        out_features: tuple[int, ...] = (),
-        bias: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        reduction: str = "mean",
-        weight: Tensor | None = None,
-        ignore_index: int | None = None,
-        label_smoothing: float = 0.0,
+        self, in_features: int, num_classes: int, *, out_features: tuple[int, ...] = (),
+        bias: bool = False, device: Any = None, dtype: Any = None, reduction: str = "mean",
+        weight: Tensor | None = None, ignore_index: int | None = None, label_smoothing: float = 0.0,
         options: Any = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if weight is not None and weight.shape != (num_classes,):
             raise RuntimeError(
                 f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}"
@@ -305,16 +259,11 @@ class LinearCrossEntropyLoss(WeightedLoss):
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         sizes, bias = (self.num_classes, *self.out_features), self.linear.bias
         return linear_cross_entropy(
-            input,
-            self.linear.weight.reshape(*sizes, self.linear.in_features),
-            target,
-            linear_bias=None if bias is None else bias.reshape(sizes),
-            weight=self.weight,
-            reduction=self.reduction,
-            ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing,
-            options=self.options,
-        )
+            input, self.linear.weight.reshape(*sizes, self.linear.in_features), target,
+            linear_bias=None if bias is None else bias.reshape(sizes), weight=self.weight,
+            reduction=self.reduction, ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing, options=self.options,
+        )  # fmt: skip
 
     def extra_repr(self) -> str:
         return (

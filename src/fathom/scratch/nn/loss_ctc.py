@@ -96,14 +96,9 @@ def _as_lengths(name: str, lengths: Lengths, n: int, limit: int) -> Tensor:
 
 
 def ctc_loss(
-    log_probs: Tensor,
-    targets: Tensor,
-    input_lengths: Lengths,
-    target_lengths: Lengths,
-    blank: int = 0,
-    reduction: str = "mean",
-    zero_infinity: bool = False,
-) -> Tensor:
+    log_probs: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths,
+    blank: int = 0, reduction: str = "mean", zero_infinity: bool = False,
+) -> Tensor:  # fmt: skip
     """-log p(targets): the mean divides each loss by its number of labels first.
 
     `input_lengths` and `target_lengths` (N,) say how much of each example counts. A text that does

@@ -23,42 +23,28 @@ from fathom.scratch.nn.loss_classification import check_labels
 
 
 def soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """log(1 + e^(-y x)) for targets y of -1 or 1."""
     same_shape("soft_margin_loss", input, target)
     losses = -logsigmoid(target * input)
-    return reduce_loss("soft_margin_loss", losses, reduction_of(size_average, reduce, reduction))
+    return reduce_loss("soft_margin_loss", losses, reduction, size_average, reduce)
 
 
 def multilabel_soft_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """Binary cross-entropy with logits, averaged over the classes (the last dimension)."""
     losses = binary_cross_entropy_with_logits(input, target, weight, reduction="none").mean(-1)
-    reduction = reduction_of(size_average, reduce, reduction)
-    return reduce_loss("multilabel_soft_margin_loss", losses, reduction)
+    return reduce_loss("multilabel_soft_margin_loss", losses, reduction, size_average, reduce)
 
 
 def multi_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    p: int = 1,
-    margin: float = 1.0,
-    weight: Tensor | None = None,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
+    size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """sum over the other classes j of w max(0, margin - x_y + x_j)^p / C, for a label y.
 
     `input` is (N, C) or (C,), `target` (N,) or (); `weight` has a number for each class.
@@ -70,16 +56,13 @@ def multi_margin_loss(
     missing = relu(margin - input.gather(-1, label) + input).pow(p)
     missing = missing if weight is None else missing * weight[label]
     losses = missing.scatter(-1, label, 0).sum(-1) / input.shape[-1]
-    return reduce_loss("multi_margin_loss", losses, reduction_of(size_average, reduce, reduction))
+    return reduce_loss("multi_margin_loss", losses, reduction, size_average, reduce)
 
 
 def multilabel_margin_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """sum over labels y and all other classes j of max(0, 1 - x_y + x_j) / C.
 
     `input` and `target` are (N, C) or (C,); a row of `target` lists its labels, then -1.
@@ -97,36 +80,24 @@ def multilabel_margin_loss(
     y, valid = y[..., :longest], valid[..., :longest]
     missing = relu(1 - input.gather(-1, y).unsqueeze(-1) + input.unsqueeze(-2))
     losses = (missing * valid.unsqueeze(-1) * other.unsqueeze(-2)).sum((-2, -1)) / input.shape[-1]
-    reduction = reduction_of(size_average, reduce, reduction)
-    return reduce_loss("multilabel_margin_loss", losses, reduction)
+    return reduce_loss("multilabel_margin_loss", losses, reduction, size_average, reduce)
 
 
 def hinge_embedding_loss(
-    input: Tensor,
-    target: Tensor,
-    margin: float = 1.0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input: Tensor, target: Tensor, margin: float = 1.0, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """A distance x where y = 1, max(0, margin - x) where y = -1: alike be near, others be far."""
     same_shape("hinge_embedding_loss", input, target)
     far = (margin - input).clamp(min=0)
     losses = far.masked_fill(target == 1, 0) + input.masked_fill(target == -1, 0)
-    return reduce_loss(
-        "hinge_embedding_loss", losses, reduction_of(size_average, reduce, reduction)
-    )
+    return reduce_loss("hinge_embedding_loss", losses, reduction, size_average, reduce)
 
 
 def cosine_embedding_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
+    size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """1 - cos where y = 1, max(0, cos - margin) where y = -1.
 
     Inputs are (N, D) and the target (N,), or (D,) and ().
@@ -141,36 +112,25 @@ def cosine_embedding_loss(
     cosine = (input1 * input2).sum(-1) / (lengths[0] * lengths[1]).sqrt()
     alike = (1 - cosine).masked_fill(target != 1, 0)
     losses = alike + (cosine - margin).clamp(min=0).masked_fill(target != -1, 0)
-    reduction = reduction_of(size_average, reduce, reduction)
-    return reduce_loss("cosine_embedding_loss", losses, reduction)
+    return reduce_loss("cosine_embedding_loss", losses, reduction, size_average, reduce)
 
 
 def margin_ranking_loss(
-    input1: Tensor,
-    input2: Tensor,
-    target: Tensor,
-    margin: float = 0,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
+    input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0,
+    size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """max(0, margin - y (x1 - x2)): the first shall be larger where y = 1, smaller where -1."""
     same_shape("margin_ranking_loss (input2)", input1, input2)
     same_shape("margin_ranking_loss", input1, target)
     losses = (margin - target * (input1 - input2)).clamp(min=0)
-    return reduce_loss("margin_ranking_loss", losses, reduction_of(size_average, reduce, reduction))
+    return reduce_loss("margin_ranking_loss", losses, reduction, size_average, reduce)
 
 
 def triplet_margin_with_distance_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    *,
-    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
-    margin: float = 1.0,
-    swap: bool = False,
-    reduction: str = "mean",
-) -> Tensor:
+    anchor: Tensor, positive: Tensor, negative: Tensor, *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float = 1.0,
+    swap: bool = False, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """max(0, margin + d(a, p) - d(a, n)); with `swap`, d(p, n) if that is less than d(a, n)."""
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
@@ -188,27 +148,15 @@ def triplet_margin_with_distance_loss(
 
 
 def triplet_margin_loss(
-    anchor: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    margin: float = 1.0,
-    p: float = 2,
-    eps: float = 1e-6,
-    swap: bool = False,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-) -> Tensor:
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2,
+    eps: float = 1e-6, swap: bool = False, size_average: bool | None = None,
+    reduce: bool | None = None, reduction: str = "mean",
+) -> Tensor:  # fmt: skip
     """The same, for the distance |x - y + eps| in the p-norm over the last dimension."""
     return triplet_margin_with_distance_loss(
-        anchor,
-        positive,
-        negative,
-        distance_function=PairwiseDistance(p, eps),
-        margin=margin,
-        swap=swap,
-        reduction=reduction_of(size_average, reduce, reduction),
-    )
+        anchor, positive, negative, distance_function=PairwiseDistance(p, eps), margin=margin,
+        swap=swap, reduction=reduction_of(size_average, reduce, reduction),
+    )  # fmt: skip
 
 
 class SoftMarginLoss(Loss):
@@ -229,14 +177,9 @@ class MultiMarginLoss(WeightedLoss):
     """The label's score must lead those of the other classes by a margin."""
 
     def __init__(
-        self,
-        p: int = 1,
-        margin: float = 1.0,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
+        self, p: int = 1, margin: float = 1.0, weight: Tensor | None = None,
+        size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    ) -> None:  # fmt: skip
         super().__init__(weight, size_average, reduce, reduction)
         if p not in (1, 2):
             raise ValueError("only p == 1 and p == 2 supported")
@@ -263,12 +206,9 @@ class HingeEmbeddingLoss(Loss):
     """A distance itself for the alike, what it lacks of the margin for the others."""
 
     def __init__(
-        self,
-        margin: float = 1.0,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
+        self, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None,
         reduction: str = "mean",
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(size_average, reduce, reduction)
         self.margin = margin
 
@@ -280,12 +220,9 @@ class _PairLoss(Loss):
     """A loss of two inputs and a margin, which is 0 unless it is given."""
 
     def __init__(
-        self,
-        margin: float = 0.0,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
+        self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None,
         reduction: str = "mean",
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(size_average, reduce, reduction)
         self.margin = margin
 
@@ -308,15 +245,9 @@ class TripletMarginLoss(Loss):
     """An anchor must be nearer to the positive than to the negative, by a margin."""
 
     def __init__(
-        self,
-        margin: float = 1.0,
-        p: float = 2.0,
-        eps: float = 1e-6,
-        swap: bool = False,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
+        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False,
+        size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
+    ) -> None:  # fmt: skip
         super().__init__(size_average, reduce, reduction)
         if margin <= 0:
             raise ValueError(f"TripletMarginLoss: margin must be greater than 0, got {margin}")
@@ -331,13 +262,9 @@ class TripletMarginWithDistanceLoss(Loss):
     """The same, for a distance of one's own."""
 
     def __init__(
-        self,
-        *,
-        distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
-        margin: float = 1.0,
-        swap: bool = False,
-        reduction: str = "mean",
-    ) -> None:
+        self, *, distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+        margin: float = 1.0, swap: bool = False, reduction: str = "mean",
+    ) -> None:  # fmt: skip
         super().__init__(reduction=reduction)
         if margin <= 0:
             raise ValueError(f"TripletMarginWithDistanceLoss: margin must be > 0, got {margin}")
@@ -346,11 +273,6 @@ class TripletMarginWithDistanceLoss(Loss):
 
     def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
         return triplet_margin_with_distance_loss(
-            anchor,
-            positive,
-            negative,
-            distance_function=self.distance_function,
-            margin=self.margin,
-            swap=self.swap,
-            reduction=self.reduction,
-        )
+            anchor, positive, negative, distance_function=self.distance_function,
+            margin=self.margin, swap=self.swap, reduction=self.reduction,
+        )  # fmt: skip

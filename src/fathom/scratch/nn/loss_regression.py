@@ -29,13 +29,9 @@ def _weighted(name: str, losses: Tensor, weight: Tensor | None, reduction: str) 
 
 
 def mse_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """(x - y)^2."""
     same_shape("mse_loss", input, target)
     losses = (input - target).square()
@@ -43,13 +39,9 @@ def mse_loss(
 
 
 def l1_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    weight: Tensor | None = None,
-) -> Tensor:
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", weight: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """|x - y|."""
     same_shape("l1_loss", input, target)
     losses = (input - target).abs()
@@ -64,12 +56,9 @@ def _huber(d: Tensor, delta: float) -> Tensor:
 
 
 def huber_loss(
-    input: Tensor,
-    target: Tensor,
-    reduction: str = "mean",
-    delta: float = 1.0,
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0,
     weight: Tensor | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Half the square of a difference up to `delta`, a straight line beyond."""
     same_shape("huber_loss", input, target)
     if delta <= 0:
@@ -82,13 +71,9 @@ def huber_loss(
 
 
 def smooth_l1_loss(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    beta: float = 1.0,
-) -> Tensor:
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", beta: float = 1.0,
+) -> Tensor:  # fmt: skip
     """The Huber loss divided by `beta`, so that the line has slope 1; L1 where `beta` is 0."""
     same_shape("smooth_l1_loss", input, target)
     if beta < 0:
@@ -96,19 +81,14 @@ def smooth_l1_loss(
     difference = input - target
     losses = _huber(difference, beta) if beta > 0 else difference.abs()
     losses = losses if beta in (0, 1) else losses / beta
-    return reduce_loss("smooth_l1_loss", losses, reduction_of(size_average, reduce, reduction))
+    return reduce_loss("smooth_l1_loss", losses, reduction, size_average, reduce)
 
 
 def poisson_nll_loss(
-    input: Tensor,
-    target: Tensor,
-    log_input: bool = True,
-    full: bool = False,
-    size_average: bool | None = None,
-    eps: float = 1e-8,
-    reduce: bool | None = None,
+    input: Tensor, target: Tensor, log_input: bool = True, full: bool = False,
+    size_average: bool | None = None, eps: float = 1e-8, reduce: bool | None = None,
     reduction: str = "mean",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """-log P(target) for a Poisson variable of mean e^x (x itself, unless `log_input`).
 
     The term log y! does not depend on x; `full` adds it by Stirling's formula where y > 1.
@@ -121,17 +101,13 @@ def poisson_nll_loss(
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
         losses = losses + stirling.masked_fill(target <= 1, 0)
-    return reduce_loss("poisson_nll_loss", losses, reduction_of(size_average, reduce, reduction))
+    return reduce_loss("poisson_nll_loss", losses, reduction, size_average, reduce)
 
 
 def gaussian_nll_loss(
-    input: Tensor,
-    target: Tensor,
-    var: Tensor | float,
-    full: bool = False,
-    eps: float = 1e-6,
+    input: Tensor, target: Tensor, var: Tensor | float, full: bool = False, eps: float = 1e-6,
     reduction: str = "mean",
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """-log p(target) for a Gaussian of mean `input` and variance `var`, at least `eps`.
 
     `var` has the input's shape, or has size 1 in one dimension, or lacks the last one. `full` adds
@@ -159,13 +135,9 @@ def gaussian_nll_loss(
 
 
 def kl_div(
-    input: Tensor,
-    target: Tensor,
-    size_average: bool | None = None,
-    reduce: bool | None = None,
-    reduction: str = "mean",
-    log_target: bool = False,
-) -> Tensor:
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None,
+    reduction: str = "mean", log_target: bool = False,
+) -> Tensor:  # fmt: skip
     """p (log p - log q): `input` is log q, `target` is p, or log p if `log_target`.
 
     The divergence of two distributions is the sum; "batchmean" divides it by the batch alone,
@@ -212,12 +184,9 @@ class SmoothL1Loss(Loss):
     """The Huber loss divided by `beta`."""
 
     def __init__(
-        self,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
+        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
         beta: float = 1.0,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(size_average, reduce, reduction)
         self.beta = beta
 
@@ -229,14 +198,9 @@ class PoissonNLLLoss(Loss):
     """-log P(target) for a Poisson variable of mean e^x."""
 
     def __init__(
-        self,
-        log_input: bool = True,
-        full: bool = False,
-        size_average: bool | None = None,
-        eps: float = 1e-8,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
+        self, log_input: bool = True, full: bool = False, size_average: bool | None = None,
+        eps: float = 1e-8, reduce: bool | None = None, reduction: str = "mean",
+    ) -> None:  # fmt: skip
         super().__init__(size_average, reduce, reduction)
         self.log_input, self.full, self.eps = log_input, full, eps
 
@@ -261,12 +225,9 @@ class KLDivLoss(Loss):
     """p (log p - log q), from log q and p."""
 
     def __init__(
-        self,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
+        self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
         log_target: bool = False,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(size_average, reduce, reduction)
         self.log_target = log_target
 

@@ -110,12 +110,9 @@ def _check_tail(name: str, input: Tensor, shape: Sequence[int], *weights: Tensor
 
 
 def layer_norm(
-    input: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
-    eps: float = 1e-5,
-) -> Tensor:
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
+    bias: Tensor | None = None, eps: float = 1e-5,
+) -> Tensor:  # fmt: skip
     """Standardise over the last dimensions, `normalized_shape`: each token of each sequence."""
     _check_tail("layer_norm", input, normalized_shape, weight, bias)
     dims = tuple(range(-len(normalized_shape), 0))
@@ -123,11 +120,9 @@ def layer_norm(
 
 
 def rms_norm(
-    input: Tensor,
-    normalized_shape: Sequence[int],
-    weight: Tensor | None = None,
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None,
     eps: float | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """x / sqrt(mean(x^2) + eps) w over the last dimensions: no mean is subtracted, no bias added.
 
     Without `eps`, the smallest number that 1 can be told apart from is used.
@@ -142,12 +137,9 @@ def rms_norm(
 
 
 def group_norm(
-    input: Tensor,
-    num_groups: int,
-    weight: Tensor | None = None,
-    bias: Tensor | None = None,
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Standardise each of `num_groups` groups of channels of each example of (N, C, *)."""
     if input.dim() < 2:
         raise RuntimeError(
@@ -230,14 +222,9 @@ class LayerNorm(Affine):
     """Standardise the last dimensions of each example, then scale and shift."""
 
     def __init__(
-        self,
-        normalized_shape: int | Sequence[int],
-        eps: float = 1e-5,
-        elementwise_affine: bool = True,
-        bias: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
+        self, normalized_shape: int | Sequence[int], eps: float = 1e-5,
+        elementwise_affine: bool = True, bias: bool = True, device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
         shape, learned = _as_shape(normalized_shape), elementwise_affine
         super().__init__(shape, learned, learned and bias, device, dtype)
         self.normalized_shape = shape
@@ -262,13 +249,9 @@ class RMSNorm(Affine):
     """Divide by the root mean square of the last dimensions, then scale."""
 
     def __init__(
-        self,
-        normalized_shape: int | Sequence[int],
-        eps: float | None = None,
-        elementwise_affine: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-    ) -> None:
+        self, normalized_shape: int | Sequence[int], eps: float | None = None,
+        elementwise_affine: bool = True, device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
         shape = _as_shape(normalized_shape)
         super().__init__(shape, elementwise_affine, False, device, dtype)
         self.normalized_shape = shape
@@ -292,16 +275,9 @@ class GroupNorm(Affine):
     """Standardise groups of channels of each example, then scale and shift each channel."""
 
     def __init__(
-        self,
-        num_groups: int,
-        num_channels: int,
-        eps: float = 1e-5,
-        affine: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        bias: bool = True,
-    ) -> None:
+        self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
+        device: Any = None, dtype: Any = None, *, bias: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__((num_channels,), affine, affine and bias, device, dtype)
         if num_channels % num_groups:
             raise ValueError(

@@ -114,14 +114,10 @@ def _matrix(
 
 
 def interpolate(
-    input: Tensor,
-    size: Sizes = None,
-    scale_factor: Factors = None,
-    mode: str = "nearest",
-    align_corners: bool | None = None,
-    recompute_scale_factor: bool | None = None,
+    input: Tensor, size: Sizes = None, scale_factor: Factors = None, mode: str = "nearest",
+    align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
     antialias: bool = False,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Resize the last dimensions of (N, C, *sizes) to `size`, or by `scale_factor`.
 
     `align_corners` keeps the outermost pixels in place, else the outer edges. `antialias` widens
@@ -213,13 +209,9 @@ class Upsample(nn.Module):
     """Resize to a size or by a factor."""
 
     def __init__(
-        self,
-        size: Sizes = None,
-        scale_factor: Factors = None,
-        mode: str = "nearest",
-        align_corners: bool | None = None,
-        recompute_scale_factor: bool | None = None,
-    ) -> None:
+        self, size: Sizes = None, scale_factor: Factors = None, mode: str = "nearest",
+        align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         if isinstance(scale_factor, Sequence):
             scale_factor = tuple(float(factor) for factor in scale_factor)
@@ -229,13 +221,9 @@ class Upsample(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return interpolate(
-            input,
-            self.size,
-            self.scale_factor,
-            self.mode,
-            self.align_corners,
+            input, self.size, self.scale_factor, self.mode, self.align_corners,
             self.recompute_scale_factor,
-        )
+        )  # fmt: skip
 
     def extra_repr(self) -> str:
         factor = self.scale_factor
