@@ -6,6 +6,7 @@ seed gives; what is raised where PyTorch's samples say that something must be.
 
 from __future__ import annotations
 
+import inspect
 import re
 import warnings
 
@@ -53,6 +54,45 @@ def test_a_seed_gives_the_same_first_weights(name: str) -> None:
         assert list(states[0]) == list(states[1])
         for key, value in states[0].items():
             assert torch.equal(value, states[1][key]), key
+
+
+def arguments(of) -> list[tuple[str, object]] | None:
+    """Names and defaults of all arguments, if they can be known."""
+    try:
+        found = inspect.signature(of).parameters.values()
+    except ValueError:  # written in C++
+        return None
+    if any(each.kind in (each.VAR_KEYWORD, each.VAR_POSITIONAL) for each in found):
+        return None
+    named = {"min_value", "max_value"}  # deprecated for long
+    return [
+        (each.name, getattr(each.default, "__name__", each.default))
+        for each in found
+        if each.name not in named
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (scratch_nn, torch.nn),
+        (scratch_nn.functional, torch.nn.functional),
+        (scratch_nn.init, torch.nn.init),
+        (scratch_nn.utils, torch.nn.utils),
+    ],
+    ids=["nn", "functional", "init", "utils"],
+)
+def test_arguments_and_defaults_are_torchs(ours, theirs) -> None:
+    compared = 0
+    for name, mine in vars(ours).items():
+        yours = getattr(theirs, name, None)
+        if name.startswith("_") or not callable(mine) or not callable(yours) or mine is yours:
+            continue
+        expected = arguments(yours)
+        if expected is not None:
+            assert arguments(mine) in (expected, None), name
+            compared += 1
+    assert compared > 3
 
 
 def wrong_uses():

@@ -8,7 +8,7 @@ mathematics (`Module`, `Parameter`) is torch's own; `module.py` shows how it wor
 
 from torch.nn import Module, Parameter
 
-from fathom.scratch.nn import init, utils
+from fathom.scratch.nn import functional, init, utils
 from fathom.scratch.nn.activation import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU
 from fathom.scratch.nn.activation import PReLU, ReLU, ReLU6, RReLU, Softshrink, Softsign, Threshold
 from fathom.scratch.nn.activation_smooth import CELU, ELU, GELU, GLU, LogSigmoid, Mish, SELU

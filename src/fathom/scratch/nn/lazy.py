@@ -11,6 +11,7 @@ so that a zero in a size marks where their number belongs.
 
 from __future__ import annotations
 
+from inspect import Signature, signature
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -33,11 +34,15 @@ from fathom.scratch.nn.linear import Linear
 class _Lazy(LazyModuleMixin):
     """Comes before the layer in the list of bases; becomes that layer at the first input."""
 
+    __signature__: ClassVar[Signature]
     counted: ClassVar[str]  # the layer's name for its number of inputs
 
     def __init_subclass__(cls) -> None:
         if len(cls.__bases__) == 2:
-            cls.cls_to_become = cls.__bases__[1]
+            cls.cls_to_become = layer = cls.__bases__[1]
+            if cls.__init__ is _Lazy.__init__:  # for those who ask what it takes
+                whole = signature(layer)
+                cls.__signature__ = whole.replace(parameters=[*whole.parameters.values()][1:])
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(0, *args, **kwargs)  # type: ignore[misc]
@@ -111,10 +116,13 @@ class _LazyFeatures(_Lazy):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        *args: Any,
-        **kwargs: Any,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
-        super().__init__(eps, momentum, affine, track_running_stats, *args, **kwargs)
+        settings = (eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(*settings, bias=bias)
 
     def count(self, input: Tensor) -> int:
         layer: Any = self

@@ -34,18 +34,19 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return input @ weight.t() + bias
 
 
-def bilinear(x1: Tensor, x2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x1^T W_o x2 + b_o for every output o: (*, I), (*, J), weight (O, I, J); the result is (*, O).
 
     Raises RuntimeError where the sizes do not fit together.
     """
     _, in1, in2 = weight.shape
-    if x1.shape[:-1] != x2.shape[:-1] or (x1.shape[-1], x2.shape[-1]) != (in1, in2):
+    if input1.shape[:-1] != input2.shape[:-1] or (input1.shape[-1], input2.shape[-1]) != (in1, in2):
         raise RuntimeError(
-            f"bilinear(): inputs {list(x1.shape)} and {list(x2.shape)} should be alike but for the "
-            f"last dimension, and end in {in1} and {in2}, as the weight {list(weight.shape)} has it"
+            f"bilinear(): inputs {list(input1.shape)} and {list(input2.shape)} should be alike but "
+            f"for the last dimension, and end in {in1} and {in2}, as the weight "
+            f"{list(weight.shape)} has it"
         )
-    pairs = x1.unsqueeze(-1) * x2.unsqueeze(-2)  # (*, I, J): every product of two inputs
+    pairs = input1.unsqueeze(-1) * input2.unsqueeze(-2)  # (*, I, J): every product of two inputs
     return linear(pairs.flatten(-2), weight.flatten(1), bias)
 
 
