@@ -25,7 +25,7 @@ def words(text: str) -> set[str]:
 
 
 BOOKKEEPING = words("""
-    Generator Size Tensor autograd autograd.Function autograd.function
+    autocast is_autocast_enabled Generator Size Tensor autograd autograd.Function autograd.function
     autograd.function.once_differentiable bfloat16 bool device dtype enable_grad finfo float16
     float32 float64 get_default_dtype int32 int64 is_grad_enabled long nn nn.Module nn.ModuleDict
     nn.ModuleList nn.Parameter nn.ParameterDict nn.ParameterList nn.Sequential nn.init

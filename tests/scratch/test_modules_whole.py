@@ -215,3 +215,21 @@ def test_a_norm_that_is_no_number_is_refused() -> None:
     with pytest.raises(RuntimeError, match="non-finite"):
         nn.utils.clip_grad_norm_(parameter, 1.0, error_if_nonfinite=True)
     assert nn.utils.clip_grad_norm_([], 1.0) == 0
+
+
+@pytest.mark.parametrize("kind", ["Conv2d", "ConvTranspose2d", "RNN", "GRU", "LSTM"])
+def test_mixed_precision_runs_there_and_back(kind: str) -> None:
+    if "Conv" in kind:
+        args, x = (3, 4, 3), torch.randn(2, 3, 6, 6)
+    else:
+        args, x = (3, 4, 2), torch.randn(5, 2, 3)
+    theirs, ours = (getattr(library, kind)(*args) for library in (torch.nn, nn))
+    ours.load_state_dict(theirs.state_dict())
+    results = []
+    for network in (ours, theirs):
+        with torch.autocast("cpu", torch.bfloat16):
+            output = network(x.bfloat16())
+        output = output if "Conv" in kind else output[0]
+        output.float().square().sum().backward()
+        results.append([output.float(), next(network.parameters()).grad])
+    torch.testing.assert_close(*results, rtol=0.05, atol=0.1)

@@ -48,7 +48,7 @@ class _SweepRNN(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x_RH: Tensor, h_BH: Tensor, weight: Tensor, rows: Rows, tanh: bool
+        ctx: Any, x_RH: Tensor, weight: Tensor, h_BH: Tensor, rows: Rows, tanh: bool
     ) -> tuple[Tensor, Tensor]:
         out_RH, before_RH = torch.empty_like(x_RH), torch.empty_like(x_RH)
         h_BH = h_BH.clone()
@@ -72,7 +72,7 @@ class _SweepRNN(Function):
             slope = 1 - out * out if ctx.tanh else out > 0
             torch.mul(dh.add_(dout_RH[at]), slope, out=dx_RH[at])
             torch.mm(dx_RH[at], weight, out=dh)
-        return dx_RH, dh_BH, dx_RH.t() @ before_RH, None, None
+        return dx_RH, dx_RH.t() @ before_RH, dh_BH, None, None
 
 
 class _SweepGRU(Function):
@@ -88,7 +88,7 @@ class _SweepGRU(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x_RG: Tensor, h_BH: Tensor, weight: Tensor, bias: Tensor, rows: Rows
+        ctx: Any, x_RG: Tensor, weight: Tensor, bias: Tensor, h_BH: Tensor, rows: Rows
     ) -> tuple[Tensor, Tensor]:
         width = h_BH.shape[1]
         gates_RG = torch.empty_like(x_RG)  # r, z, n of every step
@@ -130,7 +130,7 @@ class _SweepGRU(Function):
         dproducts = (dx_RG[:, : 2 * width], dinner_RH)
         dweight = torch.cat([part.t() @ before_RH for part in dproducts])
         dbias = torch.cat([part.sum(0) for part in dproducts])
-        return dx_RG, dh_BH, dweight, dbias, None
+        return dx_RG, dweight, dbias, dh_BH, None
 
 
 class _SweepLSTM(Function):
@@ -148,10 +148,10 @@ class _SweepLSTM(Function):
     def forward(
         ctx: Any,
         x_RG: Tensor,
-        h_BP: Tensor,
-        c_BH: Tensor,
         weight: Tensor,
         projection: Tensor | None,
+        h_BP: Tensor,
+        c_BH: Tensor,
         rows: Rows,
     ) -> tuple[Tensor, Tensor, Tensor]:
         width = c_BH.shape[1]
@@ -201,21 +201,28 @@ class _SweepLSTM(Function):
         dprojection = None
         if projection is not None:
             dprojection = dstate_RP.t() @ (gates_RG.chunk(4, 1)[3] * squashed_RH)
-        return dx_RG, dh_BP, dc_BH, dx_RG.t() @ before_RP, dprojection, None
+        return dx_RG, dx_RG.t() @ before_RP, dprojection, dh_BP, dc_BH, None
+
+
+def sweep(kind: Any, x_RG: Tensor, weight: Tensor, *rest: Any) -> Any:
+    """Run a sweep in the type of its weights, whatever mixed precision makes of products before."""
+    with torch.autocast(x_RG.device.type, enabled=False):
+        alike = [each.to(weight.dtype) if isinstance(each, Tensor) else each for each in rest]
+        return kind.apply(x_RG.to(weight.dtype), weight, *alike)
 
 
 def sweep_rnn(
     x_RH: Tensor, h_BH: Tensor, weight: Tensor, rows: Rows, *, tanh: bool = True
 ) -> tuple[Tensor, Tensor]:
     """(every state (R, H), the last of each sequence (B, H)) of the plain recurrence."""
-    return _SweepRNN.apply(x_RH, h_BH, weight, rows, tanh)
+    return sweep(_SweepRNN, x_RH, weight, h_BH, rows, tanh)
 
 
 def sweep_gru(
     x_RG: Tensor, h_BH: Tensor, weight: Tensor, bias: Tensor, rows: Rows
 ) -> tuple[Tensor, Tensor]:
     """(every state (R, H), the last of each sequence (B, H)) of the gated recurrence."""
-    return _SweepGRU.apply(x_RG, h_BH, weight, bias, rows)
+    return sweep(_SweepGRU, x_RG, weight, bias, h_BH, rows)
 
 
 def sweep_lstm(
@@ -228,4 +235,4 @@ def sweep_lstm(
     projection: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(every state (R, P), the last state (B, P), the last cell (B, H) of each sequence)."""
-    return _SweepLSTM.apply(x_RG, h_BP, c_BH, weight, projection, rows)
+    return sweep(_SweepLSTM, x_RG, weight, projection, h_BP, c_BH, rows)

@@ -113,7 +113,7 @@ class RNNBase(Module):
             x_TBI = data.transpose(0, 1) if self.batch_first else data
             batch_sizes, order, restore = [x_TBI.shape[1]] * x_TBI.shape[0], None, None
             x_RI = x_TBI.flatten(0, 1)
-        states = self._first_states(states, x_RI, batch_sizes, batched)
+        states = self._first_states(states, batch_sizes, batched)
         if order is not None:
             states = tuple(state.index_select(1, order) for state in states)
 
@@ -149,7 +149,7 @@ class RNNBase(Module):
                 f"{type(self).__name__}: Expected input to be 2D or 3D, got {x.dim()}D instead, "
                 f"of sizes {list(x.shape)}"
             )
-        if x.dtype != weight.dtype:
+        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
             raise ValueError(
                 f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
                 f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
@@ -164,15 +164,14 @@ class RNNBase(Module):
                 f"Expected sequence length to be larger than 0 in RNN, got input {list(x.shape)}"
             )
 
-    def _first_states(
-        self, states: States | None, x_RI: Tensor, batch_sizes: list[int], batched: bool
-    ) -> States:
+    def _first_states(self, states: States | None, batch_sizes: list[int], batched: bool) -> States:
         """The given states, or zeros, as (L * D, B, width); raises naming the sizes expected."""
         widths = [self.proj_size or self.hidden_size]  # of h, and an LSTM's of c
         widths += [self.hidden_size] if self.mode == "LSTM" else []
         stacked = self.num_layers * (2 if self.bidirectional else 1)
         if states is None:
-            return tuple(x_RI.new_zeros(stacked, batch_sizes[0], width) for width in widths)
+            like = self.all_weights[0][0]
+            return tuple(like.new_zeros(stacked, batch_sizes[0], width) for width in widths)
         for number, (state, width) in enumerate(zip(states, widths, strict=True)):
             expected = (stacked, batch_sizes[0], width) if batched else (stacked, width)
             if tuple(state.shape) != expected:

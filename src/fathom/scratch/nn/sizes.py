@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import Module
 
@@ -81,7 +82,7 @@ def check_fit(name: str, sizes: Sequence[int], axes: Axes) -> None:
 def check_weight(name: str, x: Tensor, weight: Tensor, channels: int, groups: int) -> None:
     """`x` must have `channels` channels, be of the weight's type and have as many dimensions."""
     n = weight.dim() - 2
-    if x.dtype != weight.dtype:
+    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
         raise RuntimeError(
             f"{name}: input type ({x.dtype}) and weight type ({weight.dtype}) should be the same"
         )
