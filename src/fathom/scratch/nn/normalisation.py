@@ -33,6 +33,13 @@ def _centre_and_scale(
     return y, mean, variance, scale
 
 
+def _weighted_sum(x: Tensor, w: Tensor, dims: tuple[int, ...]) -> Tensor:
+    """The sum of x w over `dims`: for a vector of weights, a product of matrix and vector."""
+    if w.dim() == 1 and dims == (-1,):
+        return x @ w.unsqueeze(1)
+    return (x * w).sum(dims, keepdim=True)
+
+
 class _Standardise(torch.autograd.Function):
     """z = w y + b with y = (x - mean(x)) s and s = 1 / sqrt(variance(x) + eps).
 
@@ -65,19 +72,13 @@ class _Standardise(torch.autograd.Function):
         grad_b = None if b is None else sums[0].sum_to_size(b.shape)
         if w is not None:
             sums = [_weighted_sum(t, w, dims) for t in sums]
-        if w is None or shared:
-            h = g * (scale if w is None else scale * w)
+        # h s: the two factors are multiplied first where that is the smaller product.
+        if w is None:
+            hs = g * scale
         else:
-            h = (g * w).mul_(scale)
+            hs = g * (w * scale) if shared else (g * w).mul_(scale)
         mean, along_y = (t * (scale / count) for t in sums)
-        return h.addcmul_(y, along_y, value=-1).sub_(mean), grad_w, grad_b, None, None
-
-
-def _weighted_sum(x: Tensor, w: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """The sum of x w over `dims`: for a vector of weights, a product of matrix and vector."""
-    if w.dim() == 1 and dims == (-1,):
-        return x @ w.unsqueeze(1)
-    return (x * w).sum(dims, keepdim=True)
+        return hs.addcmul_(y, along_y, value=-1).sub_(mean), grad_w, grad_b, None, None
 
 
 def standardise(
@@ -145,7 +146,7 @@ def group_norm(
         raise RuntimeError(
             f"group_norm: expected at least 2 dimensions for input, got shape {tuple(input.shape)}"
         )
-    channels, examples = input.shape[1], max(input.shape[0], 1)
+    channels = input.shape[1]
     if channels % num_groups:
         raise RuntimeError(
             f"group_norm: expected number of channels in input to be divisible by num_groups, but "
@@ -157,7 +158,7 @@ def group_norm(
                 f"group_norm: expected weight and bias of shape [{channels}], for an input of "
                 f"shape {list(input.shape)}, got {list(parameter.shape)}"
             )
-    if input.numel() == examples * num_groups and input.shape[0] == 1:
+    if input.numel() == num_groups:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size "
             f"{list(input.shape)}"
