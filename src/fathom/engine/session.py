@@ -140,6 +140,8 @@ def resume(
                 before, now = facts.get("arguments", old).get("lr"), settings.get("lr")
                 if isinstance(before, float) and isinstance(now, float) and before != now:
                     _scale_rates(training, now / before)
+                if settings.get("epochs") != facts.get("arguments", old).get("epochs"):
+                    _retime(training)
             run.begin(arguments=settings, options=asdict(engine), data=data)
             run.write_metrics(training.clock.history)
 
@@ -201,6 +203,21 @@ def _say_differences(run: Run, engine: Options, around: Surroundings) -> None:
         for name, value in here.items():
             if before.get(name, value) != value:
                 around.say(f"{name}: was {before[name]}, is now {value}; last bits may differ")
+
+
+def _retime(training: Training) -> None:
+    """The rate at this place of a schedule that is a function of it, for other epochs than before.
+
+    Without it the first epoch of a lengthened run would have the last rate of the short one: 0.
+    """
+    schedule = training.schedule
+    for group, base, factor in zip(
+        training.optimizer.param_groups,
+        getattr(schedule, "base_lrs", ()),
+        getattr(schedule, "lr_lambdas", ()),
+        strict=False,
+    ):
+        group["lr"] = base * factor(getattr(schedule, "last_epoch", 0))
 
 
 def _scale_rates(training: Training, factor: float) -> None:

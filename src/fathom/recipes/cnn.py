@@ -13,6 +13,7 @@ from fathom.models.lenet import lenet as lenet_model
 from fathom.predictors import PictureClassifier
 from fathom.recipes.libraries import library
 from fathom.recipes.pictures import classified
+from fathom.recipes.schedules import cosine
 
 
 @recipe(
@@ -50,14 +51,16 @@ def lenet(
         len(pictures.classes), in_channels=pictures.form[0], activation=activation, nn=lib.nn
     )
     optimizer = lib.optim.SGD(model.parameters(), lr=lr)
-    schedules = lib.optim.lr_scheduler
+    schedule = None
+    if activation == "relu":
+        schedule = lib.optim.lr_scheduler.LambdaLR(optimizer, cosine(epochs))
     return Experiment(
         model,
         pictures.train.batches(batch_size),
         lib.cross_entropy,
         optimizer,
         epochs,
-        schedule=schedules.CosineAnnealingLR(optimizer, epochs) if activation == "relu" else None,
+        schedule=schedule,
         schedule_per="epoch",
         valid=pictures.valid.batches(1_000, shuffle=False),
         metrics={"accuracy": accuracy},
