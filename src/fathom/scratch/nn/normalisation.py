@@ -72,11 +72,13 @@ class _Standardise(torch.autograd.Function):
         grad_b = None if b is None else sums[0].sum_to_size(b.shape)
         if w is not None:
             sums = [_weighted_sum(t, w, dims) for t in sums]
-        # h s: the two factors are multiplied first where that is the smaller product.
+        # h s goes where g y was, unless autograd is watching; the smaller product is made first.
+        room = None if torch.is_grad_enabled() else gy
         if w is None:
-            hs = g * scale
+            hs = torch.mul(g, scale, out=room)
         else:
-            hs = g * (w * scale) if shared else (g * w).mul_(scale)
+            hs = torch.mul(g, w * scale if shared else w, out=room)
+            hs = hs if shared else hs.mul_(scale)
         mean, along_y = (t * (scale / count) for t in sums)
         return hs.addcmul_(y, along_y, value=-1).sub_(mean), grad_w, grad_b, None, None
 
