@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fathom.check.workloads import workload
+from fathom.core.devices import keep_freed_memory
 from fathom.scratch import nn as scratch_nn
 
 ROUNDS = 7
@@ -24,6 +25,7 @@ def time_ratios(name: str, *, rounds: int = ROUNDS) -> tuple[float, float | None
     """Our time over torch's, (forward, backward): medians of readings taken in turn."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    keep_freed_memory()  # as training does
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -91,22 +91,22 @@ class _SweepGRU(Function):
         ctx: Any, x_RG: Tensor, weight: Tensor, bias: Tensor, h_BH: Tensor, rows: Rows
     ) -> tuple[Tensor, Tensor]:
         width = h_BH.shape[1]
-        gates_RG = torch.empty_like(x_RG)  # r, z, n of every step
-        inner_RH, before_RH, out_RH = x_RG.new_empty(3, x_RG.shape[0], width)
+        # Of every step: h W^T + b; r, z and n; the states before and after.
+        product_RG, gates_RG = torch.empty_like(x_RG), torch.empty_like(x_RG)
+        before_RH, out_RH = x_RG.new_empty(2, x_RG.shape[0], width)
         h_BH = h_BH.clone()
         for at in rows:
-            h, gates = h_BH[: at.stop - at.start], gates_RG[at]
+            h, out, product = h_BH[: at.stop - at.start], out_RH[at], product_RG[at]
             before_RH[at] = h
-            product = torch.addmm(bias, h, weight.t())
-            rz, n = gates[:, : 2 * width], gates[:, 2 * width :]
+            torch.addmm(bias, h, weight.t(), out=product)
+            rz, n = gates_RG[at, : 2 * width], gates_RG[at, 2 * width :]
             torch.add(x_RG[at, : 2 * width], product[:, : 2 * width], out=rz).sigmoid_()
             r, z = rz.chunk(2, 1)
-            inner_RH[at] = product[:, 2 * width :]
-            torch.addcmul(x_RG[at, 2 * width :], r, inner_RH[at], out=n).tanh_()
-            h.sub_(n).mul_(z).add_(n)  # n + z (h - n)
-            out_RH[at] = h
+            torch.addcmul(x_RG[at, 2 * width :], r, product[:, 2 * width :], out=n).tanh_()
+            torch.addcmul(n, z, h.sub_(n), out=out)
+            h.copy_(out)
         ctx.rows = rows
-        ctx.save_for_backward(gates_RG, inner_RH, before_RH, weight)
+        ctx.save_for_backward(gates_RG, product_RG[:, 2 * width :], before_RH, weight)
         return out_RH, h_BH
 
     @staticmethod
@@ -114,7 +114,7 @@ class _SweepGRU(Function):
     def backward(ctx: Any, dout_RH: Tensor, dlast_BH: Tensor) -> Any:
         gates_RG, inner_RH, before_RH, weight = ctx.saved_tensors
         width = before_RH.shape[1]
-        dx_RG, dinner_RH = torch.empty_like(gates_RG), torch.empty_like(inner_RH)
+        dx_RG, dinner_RH = torch.empty_like(gates_RG), torch.empty_like(before_RH)
         dh_BH = dlast_BH.clone()
         for at in reversed(ctx.rows):
             dh, dinner = dh_BH[: at.stop - at.start], dinner_RH[at]
