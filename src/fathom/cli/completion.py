@@ -26,18 +26,18 @@ def _whole() -> argparse.ArgumentParser:
     """One parser of all verbs, and under `try` and `run` of all recipes with their arguments."""
     whole = Parser(prog="fathom")
     verbs = whole.add_subparsers()
-    ready = [entry.recipe for entry in entries() if entry.status == "ready"]
+    ready = {entry.recipe: entry.title for entry in entries() if entry.status == "ready"}
     for name, verb in VERBS.items():
         if name in ("try", "run"):
             recipes = verbs.add_parser(name, help=verb.summary).add_subparsers()
-            for recipe in ready:
+            for recipe, title in ready.items():
                 function, groups = load(name, [recipe])
                 parent = build(function, "fathom", groups)
-                _adopt(recipes.add_parser(recipe), parent, skip="recipe")
+                _adopt(recipes.add_parser(recipe, help=title), parent, skip="recipe")
             continue
         function, groups = load(name, [])
         child = verbs.add_parser(name, help=verb.summary)
-        _adopt(child, build(function, "fathom", groups), recipes=ready)
+        _adopt(child, build(function, "fathom", groups), recipes=list(ready))
     return whole
 
 
@@ -54,4 +54,6 @@ def _adopt(
             continue
         if action.dest in ("recipe", "run") and recipes is not None:
             action.choices = recipes
+        elif isinstance(action.metavar, str) and action.metavar.startswith("{"):
+            action.choices = action.metavar[1:-1].split("|")
         child._add_action(action)

@@ -55,11 +55,14 @@ def print_error(text: str) -> None:
 def table(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], *, right: Sequence[int] = ()
 ) -> Table:
-    """A plain table; columns whose numbers are in `right` are flush right and never broken."""
+    """A plain table; columns whose numbers are in `right` are flush right and never broken.
+
+    Where there are none of these, the first column, of names, is not broken.
+    """
     found = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
     for index, column in enumerate(columns):
         justify: Literal["left", "right"] = "right" if index in right else "left"
-        narrow = index == 0 or index in right
+        narrow = index in right if len(right) else index == 0
         found.add_column(column, justify=justify, overflow="fold", no_wrap=narrow)
     for row in rows:
         found.add_row(*(shown(cell) for cell in row))
