@@ -16,6 +16,7 @@ from fathom.engine.loop import Clock, Record
 from fathom.engine.watchers import Watcher
 
 REFRESH = 0.25
+SECONDS_BETWEEN_LINES = 1.0
 
 
 def number(value: float) -> str:
@@ -76,19 +77,25 @@ def _bar(clock: Clock, epochs: int, batches: int, examples: int, console: Consol
 
 
 def _lines(clock: Clock, epochs: int, batches: int, examples: int, console: Console) -> Watcher:
+    """A line for an epoch; of epochs that take no time, about one a second and the last."""
+
     def watch(records: Iterable[Record]) -> Iterator[Record]:
         seconds, step = clock.seconds, clock.step
         parts: list[str] = []
+        due = -1.0
         for record in records:
             if record.split != "step":
                 parts.append(f"{record.split} {told(dict(record.values))}")
-            if record.ends_epoch:
+            if record.ends_epoch and record.epoch < epochs and clock.seconds < due:
+                seconds, step, parts = clock.seconds, record.step, []
+            elif record.ends_epoch:
                 share = (record.step - step) / batches  # less than 1 after a resume
                 rate = share * examples / max(clock.seconds - seconds, 1e-9)
                 parts += [f"{rate:,.0f} examples/s"] if share else []
                 line = f"epoch {record.epoch}/{epochs}  {'  '.join(parts)}"
                 console.print(line, highlight=False, soft_wrap=True)
                 seconds, step, parts = clock.seconds, record.step, []
+                due = clock.seconds + SECONDS_BETWEEN_LINES
             yield record
 
     return watch
