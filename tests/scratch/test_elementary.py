@@ -25,10 +25,11 @@ def words(text: str) -> set[str]:
 
 
 BOOKKEEPING = words("""
-    autocast is_autocast_enabled Generator Size Tensor autograd autograd.Function autograd.function
+    Generator Size Tensor autocast autograd autograd.Function autograd.function
     autograd.function.once_differentiable bfloat16 bool device dtype enable_grad finfo float16
-    float32 float64 get_default_dtype int32 int64 is_grad_enabled long nn nn.Module nn.ModuleDict
-    nn.ModuleList nn.Parameter nn.ParameterDict nn.ParameterList nn.Sequential nn.init
+    float32 float64 get_default_dtype int32 int64 is_autocast_enabled is_grad_enabled long nn
+    nn.Buffer nn.Module nn.ModuleDict nn.ModuleList nn.Parameter nn.ParameterDict nn.ParameterList
+    nn.Sequential nn.UninitializedBuffer nn.UninitializedParameter nn.init
     nn.modules.lazy.LazyModuleMixin nn.parameter.UninitializedBuffer
     nn.parameter.UninitializedParameter nn.utils.rnn.PackedSequence no_grad optim optim.Optimizer
     optim.lr_scheduler optim.lr_scheduler.LRScheduler optim.lr_scheduler.ReduceLROnPlateau
@@ -36,9 +37,9 @@ BOOKKEEPING = words("""
 """)
 
 FUNCTIONS = words("""
-    add addcmul addmm arange as_tensor baddbmm broadcast_tensors cat empty empty_like full full_like
-    maximum minimum mm mul ones ones_like rand randperm searchsorted sign sparse_coo_tensor stack
-    tensor view_as_real where xlogy zeros zeros_like
+    add addcmul addmm arange as_tensor baddbmm broadcast_tensors cat empty empty_like full
+    full_like maximum minimum mm mul ones ones_like rand randperm searchsorted sign
+    sparse_coo_tensor stack tensor view_as_real where xlogy zeros zeros_like
 """)
 
 METHODS = words("""

@@ -45,10 +45,14 @@ class Sample:
 
 def translated(argument: Any) -> Any:
     """A torch layer among constructor arguments as the layer of scratch; anything else as it is."""
-    if not isinstance(argument, torch.nn.TransformerEncoderLayer):
+    kinds: dict[type, type] = {
+        torch.nn.TransformerEncoderLayer: scratch_nn.TransformerEncoderLayer,
+        torch.nn.TransformerDecoderLayer: scratch_nn.TransformerDecoderLayer,
+    }
+    if type(argument) not in kinds:
         return argument
     attention, norm = argument.self_attn, argument.norm1
-    ours = scratch_nn.TransformerEncoderLayer(
+    ours = kinds[type(argument)](
         attention.embed_dim,
         attention.num_heads,
         argument.linear1.out_features,
@@ -145,6 +149,11 @@ def our_samples(dtype: torch.dtype) -> dict[str, list[Sample]]:
         Sample((6, 2), {"stride": 2}, [x(8, 9)]),
     ]
     found |= {name: [unpooling(n, x)] for n, name in enumerate(UNPOOLINGS, start=1)}
+    layer = torch.nn.TransformerDecoderLayer(4, 2, 8, 0.0, dtype=dtype)
+    found["TransformerDecoder"] = [
+        Sample((layer, 2), inputs=[x(3, 2, 4), x(5, 2, 4)], training=training)
+        for training in (True, False)
+    ]
     found |= embeddings(x) | similarities(x) | resamplings(x)
     return found
 

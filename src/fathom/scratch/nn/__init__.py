@@ -6,7 +6,7 @@ mathematics (`Module`, `Parameter`) is torch's own; `module.py` shows how it wor
 
 # ruff: noqa: F401, I001 (names are handed on from here, a handful a line)
 
-from torch.nn import Module, Parameter
+from torch.nn import Buffer, Module, Parameter, UninitializedBuffer, UninitializedParameter
 
 from fathom.scratch.nn import functional, init, utils
 from fathom.scratch.nn.activation import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU
