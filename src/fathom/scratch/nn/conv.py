@@ -2,7 +2,8 @@
 
 Source   LeCun et al. 1989; Dumoulin and Visin 2016, arXiv:1603.07285; book 6.2 to 6.4.
 Differs  Like torch's, this is a cross-correlation: the kernel is not turned round. torch computes
-         it in blocks with no copy of the windows; we copy them, kernel-size times the input.
+         it in blocks with no copy of the windows; we copy them, kernel-size times the input. With
+         a group for each channel (depthwise) the product has one row, and torch is far ahead.
 Shapes   N batch, I input and O output channels, G groups, K = I / G * kernel cells,
          P = output cells * N; any number of dimensions. `columns_GKP` is (G, K, P).
 """
