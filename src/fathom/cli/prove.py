@@ -26,11 +26,11 @@ def check(pattern: str | None = None, /, *, speed: bool = True) -> Answer:
         fathom check Conv --no-speed
         fathom check 'optim.*' --json
     """
-    from fathom.check.certificates import check as certificates
+    from fathom.check.certificates import check_each
 
     rows = []
     with stderr().status("checking…") as status:
-        for row in certificates(pattern, speed=speed):
+        for row in check_each(pattern, speed=speed):
             rows.append(row)
             status.update(f"checked {row.pair}")
     failed = [row for row in rows if row.failed]
