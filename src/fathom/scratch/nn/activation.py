@@ -172,12 +172,17 @@ class ReLU(InPlace):
 
 
 class Hardtanh(Shown):
-    """x, clipped to between `min_val` and `max_val`."""
+    """x, clipped to between `min_val` and `max_val` (older names: `min_value`, `max_value`)."""
 
     shown = ("min_val", "max_val")
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False,
+        min_value: float | None = None, max_value: float | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
+        min_val = min_val if min_value is None else min_value
+        max_val = max_val if max_value is None else max_value
         if min_val >= max_val:
             raise AssertionError(f"max_val, {max_val}, must be larger than min_val, {min_val}")
         self.min_val, self.max_val, self.inplace = min_val, max_val, inplace

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """x1 . x2 / (|x1| |x2|) along `dim`, from -1 to 1; no length counts as less than `eps`."""
     x1, x2 = torch.broadcast_tensors(x1, x2)
-    lengths = [x.square().sum(dim).sqrt().clamp(min=eps) for x in (x1, x2)]
+    # Cut off before the root, whose slope at zero is infinite.
+    lengths = [x.square().sum(dim).clamp(min=eps * eps).sqrt() for x in (x1, x2)]
     return (x1 * x2).sum(dim) / (lengths[0] * lengths[1])
 
 

@@ -9,6 +9,7 @@ comparison in place have no branch. `exp` is three times as dear as `exp2`. Henc
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -51,12 +52,12 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Callable[..., Any]], C
                     return local * grads[0], *nothing
                 return local.mul_(grads[0]), *nothing
 
+        @functools.wraps(curve)
         def apply(x: Tensor, *settings: Any) -> Tensor:
             if x.dtype in (torch.float16, torch.bfloat16):  # too few digits for the steps between
                 return Op.apply(x.float(), *settings).to(x.dtype)
             return Op.apply(x, *settings)
 
-        apply.__name__, apply.__doc__ = curve.__name__, curve.__doc__
         return apply
 
     return decorate
