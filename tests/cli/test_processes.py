@@ -31,6 +31,21 @@ def test_a_pipe_that_closes_is_no_failure(more):
     assert process.stderr.read() == b""
 
 
+def test_a_narrow_alphabet_is_no_failure():
+    """Titles are Chinese too; JSON keeps them whatever the stream can say."""
+    ask = "import sys; from fathom.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    for more in ([], ["--json"]):
+        ran = subprocess.run(
+            [sys.executable, "-c", ask, "list", "--chapter", "6", *more],
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+    assert json.loads(ran.stdout)[-1]["zh"] == "卷积神经网络(LeNet)"
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_is_saved_and_goes_on_to_the_same_weights(tmp_path, number, status):
     words = ["try", "polynomial", "--epochs", "60", "--seed", "5", *UNMEASURED]

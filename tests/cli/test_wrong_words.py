@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -100,6 +101,24 @@ def test_what_nobody_foresaw_is_one_line_and_our_bug(monkeypatch):
         "error: fathom: ZeroDivisionError: division by zero; this is a bug: run again with --debug"
     )
     assert "Traceback" in call("show", "lenet", "--debug").err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device", "big.bin"),
+        PermissionError(errno.EACCES, "Permission denied", "big.bin"),
+        MemoryError(),
+    ],
+)
+def test_what_the_machine_refuses_is_no_bug(monkeypatch, error):
+    def refused(name):
+        raise error
+
+    monkeypatch.setattr(fathom.cli.look, "find", refused)
+    said = call("show", "lenet")
+    assert said.status == 7
+    assert "bug" not in said.error
 
 
 def test_ctrl_c_between_runs_is_one_line(monkeypatch):

@@ -5,7 +5,9 @@ Nothing heavy is imported here: `fathom --help` and `fathom list` answer at once
 
 from __future__ import annotations
 
+import errno
 import importlib
+import io
 import os
 import signal
 import sys
@@ -17,7 +19,9 @@ from typing import Any
 from fathom import __version__
 from fathom.cli.output import Answer, print_error, print_json, stdout
 from fathom.cli.parser import Groups, build, parse
-from fathom.core.errors import FathomError, SettingError, did_you_mean
+from fathom.core.errors import FathomError, ResourceError, SettingError, did_you_mean
+
+_REFUSED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,9 @@ def run(words: Sequence[str]) -> int:
     debug = "--debug" in words
     json_wanted = "--json" in words
     words = [word for word in words if word not in ("--debug", "--json")]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a title in Chinese is no reason to stop
+            stream.reconfigure(errors="replace")
     try:
         answer = _answer(words)
         if json_wanted:
@@ -89,12 +96,21 @@ def run(words: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        wrapped = FathomError(
-            "fathom", f"{type(error).__name__}: {error}", "this is a bug: run again with --debug"
-        )
+        wrapped = _wrapped(error)
         wrapped.__cause__ = error
         _tell(wrapped, debug=debug, json_wanted=json_wanted)
-        return 1
+        return wrapped.exit_status
+
+
+def _wrapped(error: Exception) -> FathomError:
+    """What no verb foresaw: the machine's lack of something, else our bug."""
+    if isinstance(error, OSError) and error.errno in _REFUSED:
+        thing = str(error.filename or "fathom")
+        return ResourceError(thing, os.strerror(error.errno), "free the disk or choose another")
+    if isinstance(error, MemoryError):
+        return ResourceError("fathom", "not enough memory", "free some, or give it less at once")
+    wrong = f"{type(error).__name__}: {error}"
+    return FathomError("fathom", wrong, "this is a bug: run again with --debug")
 
 
 def _tell(error: FathomError, *, debug: bool, json_wanted: bool) -> None:

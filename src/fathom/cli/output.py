@@ -44,7 +44,8 @@ def print_json(document: Any) -> None:
     """One document; JSON has no NaN and no infinity, which become null."""
     from fathom.engine.runs import plain
 
-    print(json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False))
+    narrow = "utf" not in (sys.stdout.encoding or "utf-8").lower()
+    print(json.dumps(plain(document), indent=2, ensure_ascii=narrow, allow_nan=False))
 
 
 def print_error(text: str) -> None:

@@ -41,7 +41,8 @@ def _trained_run(word: str) -> Run:
     found = open_run(word)
     if (Path(word) / "run.json").is_file() or _has_weights(found):
         return found
-    for folder in sorted(found.folder.parent.iterdir(), reverse=True):
+    by_number = sorted(found.folder.parent.iterdir(), key=lambda p: (len(p.name), p.name))
+    for folder in reversed(by_number):
         if (folder / "run.json").is_file() and _has_weights(older := open_run(str(folder))):
             stderr().print(
                 f"note: {short(found.folder)} has no weights; this is {short(folder)}", markup=False
