@@ -68,6 +68,8 @@ def test_the_verb_shows_them(scripted):
     assert row["of_bare"] == 0.5
     out = done("bench", "--rounds", 3).out
     assert "5.00x [2.50, 10.00]" in out
+    assert "examples/s; medians of 3 rounds" in out
+    assert max(len(line.rstrip()) for line in out.splitlines()) <= 80
     assert "0.50" in out
 
 

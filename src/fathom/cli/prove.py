@@ -101,11 +101,12 @@ def bench(pattern: str | None = None, /, *, rounds: int = 5) -> Answer:
                 f"{row.bare:,.0f}",
                 "{:.2f}x [{:.2f}, {:.2f}]".format(row.over_peer, *row.over_peer_range),
                 f"{row.of_bare:.2f}",
-                row.unit,
             ]
             for row in rows
         ]
-        heads = ["", "fathom", "the book's way", "bare loop", "over the book's", "of bare", ""]
+        heads = ["", "fathom", "the book", "bare loop", "over the book", "of bare"]
         console.print(table(heads, cells, right=range(1, 6)))
+        units = ", ".join(dict.fromkeys(row.unit for row in rows))
+        console.print(f"\n{units}; medians of {rows[0].rounds} rounds, on one thread each")
 
     return Answer([asdict(row) for row in rows], page)
