@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from ready import EPOCHS
 
 from calling import UNMEASURED, Said, done
-from fathom.core.catalogue import entries, load
+from fathom.core.catalogue import load
 from fathom.core.recipe import Recipe
-
-READY = [entry.recipe for entry in entries() if entry.status == "ready"]
-EPOCHS = 2
 
 
 @dataclass(frozen=True)

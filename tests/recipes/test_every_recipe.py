@@ -10,10 +10,10 @@ from dataclasses import fields
 
 import pytest
 from PIL import Image
+from ready import EPOCHS, READY
 from safetensors.torch import load_file
 
 from calling import UNMEASURED, done
-from conftest import EPOCHS, READY
 from fathom.core.arguments import arguments
 from fathom.core.catalogue import load
 from fathom.engine.options import Options
