@@ -79,14 +79,16 @@ def measure(case: Case, rounds: int) -> Row:
     over_peer = [p / o for p, o in zip(times["peer"], times["ours"], strict=True)]
     of_bare = [b / o for b, o in zip(times["bare"], times["ours"], strict=True)]
     return Row(
-        case.name,
-        case.unit,
-        *(rates[name] for name in CONTENDERS),
-        statistics.median(over_peer),
-        (min(over_peer), max(over_peer)),
-        statistics.median(of_bare),
-        (min(of_bare), max(of_bare)),
-        rounds,
+        name=case.name,
+        unit=case.unit,
+        ours=rates["ours"],
+        peer=rates["peer"],
+        bare=rates["bare"],
+        over_peer=statistics.median(over_peer),
+        over_peer_range=(min(over_peer), max(over_peer)),
+        of_bare=statistics.median(of_bare),
+        of_bare_range=(min(of_bare), max(of_bare)),
+        rounds=rounds,
     )
 
 
