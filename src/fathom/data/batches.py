@@ -114,15 +114,16 @@ class TensorBatches:
         rows_BK = self._rows_NK.new_empty(most, self._rows_NK.shape[1])
         targets_B = self.targets.new_empty(most, *self.targets.shape[1:])
         for indices in tasks:
-            n = len(indices)
-            torch.index_select(self._rows_NK, 0, indices, out=rows_BK[:n])
-            torch.index_select(self.targets, 0, indices, out=targets_B[:n])
-            batch = self._formed(rows_BK[:n])
+            if len(indices) < len(rows_BK):  # the last one
+                rows_BK, targets_B = rows_BK[: len(indices)], targets_B[: len(indices)]
+            torch.index_select(self._rows_NK, 0, indices, out=rows_BK)
+            torch.index_select(self.targets, 0, indices, out=targets_B)
+            batch = self._formed(rows_BK)
             if scale is not None:
                 batch = scale(batch)
             if self.transform is not None:
                 batch = self.transform(batch, indices, seed, epoch)
-            yield batch, targets_B[:n]
+            yield batch, targets_B
 
     def to(self, device: torch.device, *, channels_last: bool = False) -> TensorBatches:
         """The same on `device`; pictures with the channels of a pixel side by side if asked."""
