@@ -28,6 +28,7 @@ def carried_out(run: Run) -> Iterator[None]:
     """
     try:
         yield
+        run.note("done")
     except StoppedError as error:
         _end(run, "stopped", error)
         raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +22,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the engine is given by whoever starts it: a voice, and two hands that draw."""
+    """What the engine is given by whoever starts it: a voice, and two hands that draw.
+
+    What is said is also noted, once there is a run with a log.
+    """
 
     console: Console
     curves: Callable[[list[dict[str, Any]], str], Figure]
     save: Callable[[Figure, Path], list[Path]]
+    note: Callable[[str], None] = field(default=lambda text: None)
 
     def say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+        self.note(text)
 
 
 @dataclass(frozen=True)

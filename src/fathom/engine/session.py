@@ -43,7 +43,9 @@ def start(
     settings = recipe.settings(given)
     _check(options)
     run = create(recipe.name, options.out)
+    around = replace(around, note=run.note)
     with carried_out(run):
+        run.note(f"started {recipe.name} with {settings}")
         run.begin(
             kind=recipe.kind,
             arguments=settings,
@@ -109,6 +111,7 @@ def resume(
     all is known to fit.
     """
     run.lock()
+    around = replace(around, note=run.note)
     with carried_out(run):
         if recipe.kind == "study":
             raise SettingError(str(run.folder), "is a study, done in one piece", "run it again")
