@@ -26,8 +26,8 @@ def classified(pictures: PictureSet) -> Callable[[nn.Module], Findings]:
         inputs, labels, guesses = _guessed(model, pictures)
         wrong = guesses != labels
         first_wrong = wrong.nonzero()[: SHOWN // 3, 0]
-        first = torch.arange(min(SHOWN, len(labels)))
-        chosen = torch.cat([first_wrong, first]).unique()[:SHOWN]
+        first_right = (~wrong).nonzero()[: SHOWN - len(first_wrong), 0]
+        chosen = torch.cat([first_wrong, first_right])
         names = pictures.classes
         titles = [
             names[guess] if guess == label else f"{names[guess]}, is {names[label]}"
