@@ -8,11 +8,9 @@ from fathom.core.arguments import Count, Impl, Rate
 from fathom.core.experiment import Experiment
 from fathom.core.recipe import recipe
 from fathom.data.images import Images, load_pictures
-from fathom.metrics import accuracy
 from fathom.models.lenet import lenet as lenet_model
-from fathom.predictors import PictureClassifier
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import classified
+from fathom.recipes.pictures import classification
 from fathom.recipes.schedules import cosine
 
 
@@ -54,16 +52,12 @@ def lenet(
     schedule = None
     if activation == "relu":
         schedule = lib.optim.lr_scheduler.LambdaLR(optimizer, cosine(epochs))
-    return Experiment(
+    return classification(
+        pictures,
         model,
-        pictures.train.batches(batch_size),
         lib.cross_entropy,
         optimizer,
-        epochs,
+        batch_size=batch_size,
+        epochs=epochs,
         schedule=schedule,
-        schedule_per="epoch",
-        valid=pictures.valid.batches(1_000, shuffle=False),
-        metrics={"accuracy": accuracy},
-        predictor=PictureClassifier(pictures.read, pictures.classes),
-        report=classified(pictures),
     )

@@ -17,14 +17,13 @@ from fathom.core.seeds import current_seed
 from fathom.data import synthetic
 from fathom.data.batches import TensorBatches
 from fathom.data.images import Images, load_pictures
-from fathom.metrics import accuracy
 from fathom.models.linear import linear_regression as linear_model
 from fathom.models.linear import softmax_regression as softmax_model
 from fathom.objectives import half_squared_error
 from fathom.plots.scalars import lines, scatter_fit
-from fathom.predictors import NumberPredictor, PictureClassifier
+from fathom.predictors import NumberPredictor
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import classified
+from fathom.recipes.pictures import classification
 
 TRUE_W, TRUE_B = [2.0, -3.4], 4.2
 
@@ -213,14 +212,11 @@ def softmax_regression(
     lib = library(impl)
     pictures = load_pictures(data)
     model = softmax_model(math.prod(pictures.form), len(pictures.classes), nn=lib.nn)
-    return Experiment(
+    return classification(
+        pictures,
         model,
-        pictures.train.batches(batch_size),
         lib.cross_entropy,
         lib.optim.SGD(model.parameters(), lr=lr),
-        epochs,
-        valid=pictures.valid.batches(1_000, shuffle=False),
-        metrics={"accuracy": accuracy},
-        predictor=PictureClassifier(pictures.read, pictures.classes),
-        report=classified(pictures),
+        batch_size=batch_size,
+        epochs=epochs,
     )

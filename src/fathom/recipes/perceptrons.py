@@ -16,13 +16,12 @@ from fathom.core.seeds import current_seed
 from fathom.data import synthetic
 from fathom.data.batches import TensorBatches
 from fathom.data.images import Images, load_pictures
-from fathom.metrics import accuracy
 from fathom.models.linear import linear_regression
 from fathom.models.mlp import mlp as mlp_model
 from fathom.plots.scalars import scatter_fit
-from fathom.predictors import NumberPredictor, PictureClassifier
+from fathom.predictors import NumberPredictor
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import classified
+from fathom.recipes.pictures import classification
 
 TRUE_WEIGHTS = [5.0, 1.2, -3.4, 5.6]
 HIGHEST = 20
@@ -55,16 +54,13 @@ def mlp(
     pictures = load_pictures(data)
     classes = len(pictures.classes)
     model = mlp_model(math.prod(pictures.form), [hidden], classes, activation=activation, nn=lib.nn)
-    return Experiment(
+    return classification(
+        pictures,
         model,
-        pictures.train.batches(batch_size),
         lib.cross_entropy,
         lib.optim.SGD(model.parameters(), lr=lr),
-        epochs,
-        valid=pictures.valid.batches(1_000, shuffle=False),
-        metrics={"accuracy": accuracy},
-        predictor=PictureClassifier(pictures.read, pictures.classes),
-        report=classified(pictures),
+        batch_size=batch_size,
+        epochs=epochs,
     )
 
 

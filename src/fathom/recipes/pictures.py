@@ -1,4 +1,4 @@
-"""What every picture classifier shows when it is trained: pictures with what it took them for."""
+"""What all picture classifiers share: their experiment, and what they show when it is done."""
 
 from __future__ import annotations
 
@@ -8,12 +8,41 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from fathom.core.experiment import Experiment, Metric
 from fathom.core.findings import Findings, Table
 from fathom.data.images import PictureSet
+from fathom.metrics import accuracy
 from fathom.plots.pictures import picture_grid, weights_grid
+from fathom.predictors import PictureClassifier
 
 SHOWN = 18
 MEASURED = 2_000
+
+
+def classification(
+    pictures: PictureSet,
+    model: nn.Module,
+    objective: Metric,
+    optimizer: torch.optim.Optimizer,
+    *,
+    batch_size: int,
+    epochs: int,
+    schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
+) -> Experiment:
+    """Train `model` to tell the classes of `pictures`; `schedule` steps after each epoch."""
+    return Experiment(
+        model,
+        pictures.train.batches(batch_size),
+        objective,
+        optimizer,
+        epochs,
+        schedule=schedule,
+        schedule_per="epoch",
+        valid=pictures.valid.batches(1_000, shuffle=False),
+        metrics={"accuracy": accuracy},
+        predictor=PictureClassifier(pictures.read, pictures.classes),
+        report=classified(pictures),
+    )
 
 
 def classified(pictures: PictureSet) -> Callable[[nn.Module], Findings]:
