@@ -107,6 +107,11 @@ def test_a_file_has_one_subject_and_says_it(path):
     assert ast.get_docstring(ast.parse(text)), "it does not say what it is for"
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: path.name)
+def test_a_test_has_one_subject_too(path):
+    assert path.read_text(encoding="utf-8").count("\n") <= 400
+
+
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
 def test_no_star_imports(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
