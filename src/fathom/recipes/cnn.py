@@ -19,8 +19,9 @@ from fathom.recipes.schedules import cosine
     title="LeNet",
     zh="卷积神经网络(LeNet)",
     sample=dict(data="digits", activation="relu", batch_size=32, lr=0.1, epochs=20),
-    minutes=2,
+    minutes=1,
     book="train loss 0.468, test accuracy 0.808 [0.752, 0.828]",
+    ours="train loss 0.466, test accuracy 0.814 [0.786, 0.827]; with relu and lr 0.1 0.883",
 )
 def lenet(
     data: Images = "fashion-mnist",

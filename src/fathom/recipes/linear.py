@@ -131,6 +131,7 @@ def _normal(x: Tensor, mean: float, std: float) -> Tensor:
     zh="线性回归的从零开始实现与简洁实现",
     minutes=0.1,
     book="loss after the third epoch 5.1e-5 [4.5e-5, 5.6e-5]; half the noise's variance is 5e-5",
+    ours="5.01e-5 [4.90e-5, 5.28e-5], on examples that were held out",
 )
 def linear_regression(
     *,
@@ -194,8 +195,9 @@ def linear_regression(
     title="Softmax regression from scratch / concise (3.6, 3.7)",
     zh="softmax回归",
     sample=dict(data="digits", batch_size=32, lr=0.5, epochs=30),
-    minutes=0.2,
+    minutes=0.1,
     book="train loss 0.447, test accuracy 0.832 [0.808, 0.836]",
+    ours="train loss 0.447, test accuracy 0.833 [0.829, 0.835]",
 )
 def softmax_regression(
     data: Images = "fashion-mnist",
