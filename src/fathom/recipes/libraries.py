@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 
 from fathom.core.arguments import Impl
 from fathom.core.experiment import Metric
+from fathom.models.pooling import MeanPool2d
 from fathom.objectives import cross_entropy
 
 
 @dataclass(frozen=True)
 class Library:
     """Layers and optimisers under torch's names (`Any`: the two have no type in common).
+
+    Torch's layers are its own, but for those that have a faster form of ours.
 
     `cross_entropy` is the library's fastest of logits (B, classes) and labels (B,).
     """
@@ -27,7 +31,8 @@ class Library:
 def library(impl: Impl) -> Library:
     """`torch` or `scratch`; the same weights, and up to rounding the same results."""
     if impl == "torch":
-        return Library(torch.nn, torch.optim, cross_entropy)
+        layers = SimpleNamespace(**{**vars(torch.nn), "AvgPool2d": MeanPool2d})
+        return Library(layers, torch.optim, cross_entropy)
     from fathom.scratch import nn, optim  # as large as the book: read when it is asked for
 
     return Library(nn, optim, nn.CrossEntropyLoss())
