@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -14,7 +17,6 @@ from fathom.core.devices import (
     available_devices,
     choose_device,
     cores,
-    keep_freed_memory,
     machine,
     set_threads,
     versions,
@@ -78,6 +80,27 @@ def test_the_facts_are_json():
     assert set(versions()) >= {"python", "fathom", "torch", "numpy", "safetensors"}
 
 
-def test_asking_for_freed_memory_again_does_no_harm():
+FAULTS = """
+import resource, sys, torch
+from fathom.core.devices import keep_freed_memory
+if sys.argv[1] == "kept":
     keep_freed_memory()
-    keep_freed_memory()
+    keep_freed_memory()  # a second run in the same process asks again
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(50):
+    torch.ones(10_000_000)  # 40 MB: more than malloc keeps of its own accord
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc's malloc")
+def test_freed_memory_is_there_for_the_next_step():
+    kept, returned = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", FAULTS, word], capture_output=True, check=True
+            ).stdout
+        )
+        for word in ("kept", "returned")
+    )
+    assert kept < returned / 4

@@ -313,8 +313,6 @@ def test_a_manifest_is_read_back(tmp_path):
         file.write(b"123")
     assert verify(tmp_path / "one") == {"step": 3}
     assert read_manifest(tmp_path / "one")["files"]["a.bin"]["size"] == 3
-    assert verify(tmp_path / "one", sums=False) == {"step": 3}
     (tmp_path / "one" / "a.bin").write_bytes(b"124")
-    assert verify(tmp_path / "one", sums=False) == {"step": 3}
     with pytest.raises(CheckpointError, match="sha256"):
         verify(tmp_path / "one")

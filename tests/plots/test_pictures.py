@@ -67,4 +67,7 @@ def test_weights_share_one_scale_that_is_white_at_zero():
 
 
 def test_weights_that_are_all_zero_can_be_drawn(tmp_path):
-    save(weights_grid(torch.zeros(3, 28, 28), ["a", "b", "c"], title="first"), tmp_path / "w")
+    figure = weights_grid(torch.zeros(3, 28, 28), ["a", "b", "c"], title="first")
+    low, high = figure.axes[0].images[0].get_clim()
+    assert low < high
+    assert all(path.stat().st_size > 0 for path in save(figure, tmp_path / "w"))

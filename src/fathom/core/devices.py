@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from fathom.core.errors import SettingError
 
 if TYPE_CHECKING:
     import torch
-
-Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 def available_devices() -> list[str]:

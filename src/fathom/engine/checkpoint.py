@@ -108,11 +108,9 @@ class Checkpoints:
 
     before: Callable[[], None] | None = None
 
-    def __init__(
-        self, folder: Path, facts: dict[str, Any], *, say: Say, keep: int = KEEP, sums: bool = True
-    ) -> None:
+    def __init__(self, folder: Path, facts: dict[str, Any], *, say: Say, keep: int = KEEP) -> None:
         self.folder, self.facts, self.say = folder, facts, say
-        self.keep, self.sums = keep, sums
+        self.keep = keep
         self.failures = 0
 
     def steps(self) -> dict[int, Path]:
@@ -190,7 +188,7 @@ class Checkpoints:
         told = next((f"{path} is damaged" for path in self.folder.glob("step-*.bad")), "")
         for step, path in reversed(steps.items()):
             try:
-                facts = verify(path, sums=self.sums)
+                facts = verify(path)
             except CheckpointError as error:
                 told = told or f"{error.thing} {error.wrong}"
                 remedy = self._set_aside(path) if set_aside else "not used"

@@ -150,11 +150,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return cast(dict[str, Any], body)
 
 
-def verify(folder: Path, *, sums: bool = True) -> dict[str, Any]:
+def verify(folder: Path) -> dict[str, Any]:
     """The facts of a folder all of whose files are as they were written.
 
-    Raises CheckpointError that names the first file which is not. `sums=False` compares sizes
-    only, for files so large that reading them twice matters.
+    Raises CheckpointError that names the first file which is not.
     """
     body = read_manifest(folder)
     remedy = "use another checkpoint"
@@ -164,7 +163,7 @@ def verify(folder: Path, *, sums: bool = True) -> dict[str, Any]:
             if Path(name).name != name:
                 raise ValueError
             size = path.stat().st_size
-            same = size == entry["size"] and (not sums or sha256(path) == entry["sha256"])
+            same = size == entry["size"] and sha256(path) == entry["sha256"]
         except FileNotFoundError:
             raise CheckpointError(str(path), "is missing", remedy) from None
         except OSError as error:

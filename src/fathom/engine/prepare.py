@@ -62,7 +62,8 @@ def prepare(
 ) -> Prepared:
     """The recipe's experiment under its seed, at most `limit` batches an epoch.
 
-    Networks with torch's 2-d convolutions are laid out channels last: 1.2 to 1.7 times the speed.
+    Networks with torch's 2-d convolutions are laid out channels last: on the CPU LeNet gains
+    1.06 to 1.19 times the speed.
     """
     place = choose_device(device)
     keep_freed_memory()

@@ -104,7 +104,7 @@ def descend(
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
     def update(batch: Any) -> Values:
-        for parameter in parameters:  # what `zero_grad` does, without its 25 microseconds
+        for parameter in parameters:  # what `zero_grad` does, without its 8 microseconds
             parameter.grad = None
         guard.before()
         values = gradients(batch)
