@@ -93,6 +93,8 @@ class Run:
         Raises SettingError where another process has it.
         """
         path = self.folder / "lock"
+        if _held_here(path):
+            raise self._taken(path.read_text(encoding="utf-8"))
         try:
             file = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - open as long as the run
         except OSError as error:
@@ -101,11 +103,9 @@ class Run:
             ) from None
         if not _try_lock(file):
             file.seek(0)
-            holder = file.read().strip() or "another process"
+            holder = file.read()
             file.close()
-            raise SettingError(
-                str(self.folder), f"already in use by {holder}", "wait, or choose another --out"
-            )
+            raise self._taken(holder)
         file.seek(0)
         file.truncate()
         file.write(f"pid {os.getpid()} since {time.strftime('%H:%M')}")
@@ -113,6 +113,10 @@ class Run:
         self._lock, self.begun = file, False
         _HELD.add(file)
         self._sweep()
+
+    def _taken(self, holder: str) -> SettingError:
+        wrong = f"already in use by {holder.strip() or 'another process'}"
+        return SettingError(str(self.folder), wrong, "wait, or choose another --out")
 
     def _sweep(self) -> None:
         """Remove what processes that were killed have left of files half written."""
@@ -132,25 +136,36 @@ class Run:
 
     def in_use(self) -> bool:
         """Whether a process holds the lock now."""
-        with contextlib.suppress(OSError), open(self.folder / "lock", "a+", encoding="utf-8") as f:
-            return not _try_lock(f)
+        path = self.folder / "lock"
+        if _held_here(path):
+            return True
+        with contextlib.suppress(OSError), open(path, "a+", encoding="utf-8") as file:
+            return not _try_lock(file)
         return False
 
 
 _HELD: weakref.WeakSet[TextIO] = weakref.WeakSet()
 
 
-def _let_go() -> None:
-    """In a forked child, such as a loader's worker: it may live longer than the one who trains."""
-    for file in list(_HELD):
-        file.close()
+def _held_here(path: Path) -> bool:
+    """Whether this process has the lock of that file: it must not even open it a second time.
+
+    A process that closes any of its handles on a file gives up its lock on it.
+    """
+    with contextlib.suppress(OSError):
+        there = path.stat()
+        return any(
+            not file.closed and os.path.samestat(os.fstat(file.fileno()), there) for file in _HELD
+        )
+    return False
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go)
+    os.register_at_fork(after_in_child=_HELD.clear)
 
 
 def _try_lock(file: TextIO) -> bool:
+    """A lock of this process alone: forked children, such as a loader's workers, never have it."""
     try:
         import fcntl
     except ImportError:  # Windows: its own call, on the first byte
@@ -163,7 +178,7 @@ def _try_lock(file: TextIO) -> bool:
             return False
         return True
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
