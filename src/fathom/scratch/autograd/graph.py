@@ -41,7 +41,7 @@ def graph(z: Tensor) -> tuple[list[Node], list[tuple[int, int]]]:
     return nodes, [(index[id(x)], index[id(y)]) for y in tensors for x in y.inputs]
 
 
-def _place(nodes: list[Node], edges: list[tuple[int, int]]) -> tuple[dict[Any, Any], list[Any]]:
+def layout(nodes: list[Node], edges: list[tuple[int, int]]) -> tuple[dict[Any, Any], list[Any]]:
     """(column, row) of each node and bend, and links: edges, with a bend in each column crossed."""
     column: dict[Any, int] = dict.fromkeys(range(len(nodes)), 0)
     for a, b in edges:
@@ -62,7 +62,7 @@ def _place(nodes: list[Node], edges: list[tuple[int, int]]) -> tuple[dict[Any, A
     return place, links
 
 
-def _short(x: Array) -> str:
+def short(x: Array) -> str:
     numbers = ", ".join(f"{number:.4g}" for number in x.ravel()[:3])
     return numbers if x.size <= 3 and x.ndim <= 1 else " × ".join(map(str, x.shape))
 
@@ -70,7 +70,7 @@ def _short(x: Array) -> str:
 def svg(z: Tensor) -> str:
     """The graph from left to right; in a box are the name, the value and, in red, the gradient."""
     nodes, edges = graph(z)
-    place, links = _place(nodes, edges)
+    place, links = layout(nodes, edges)
     top = min(row for _, row in place.values())
     at = {item: (c * (WIDE + GAP), (row - top) * DOWN) for item, (c, row) in place.items()}
     parts = []
@@ -78,7 +78,7 @@ def svg(z: Tensor) -> str:
         (x, y), rise, on = at[a], at[b][1] - at[a][1], WIDE if isinstance(b, tuple) else 0
         parts.append(LINE.format(x + WIDE, y + HIGH / 2, GAP / 2, GAP / 2, rise, GAP, rise, on))
     for i, node in enumerate(nodes):
-        g = "" if node.gradient is None else "∂ " + _short(node.gradient)
-        parts.append(BOX.format(*at[i], FILL[node.kind], escape(node.label), _short(node.value), g))
+        g = "" if node.gradient is None else "∂ " + short(node.gradient)
+        parts.append(BOX.format(*at[i], FILL[node.kind], escape(node.label), short(node.value), g))
     wide, high = (max(spot[k] for spot in at.values()) for k in (0, 1))
     return SVG.format(wide + WIDE + 24, high + HIGH + 24, "".join(parts))
