@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fathom.plots.scalars import bars, lines, scatter_fit
+from fathom.plots.scalars import bars, lines, panels, scatter_fit
 from fathom.plots.style import save
 
 
@@ -18,6 +18,28 @@ def test_each_line_is_drawn_and_named_at_its_end():
 def test_scales_are_logarithmic_where_asked():
     axes = lines([1, 10], {"a": [1, 100]}, log_x=True, log_y=True).axes[0]
     assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+
+
+def test_charts_beside_each_other_share_a_scale_a_legend_and_a_name_its_colour(tmp_path):
+    first, second = {"a": [1, 2], "b": [2, 10]}, {"b": [3, 4]}
+    figure = panels({"one": ([0, 1], first), "two": ([0, 1], second)}, xlabel="x", ylabel="y")
+    one, two = figure.axes
+    assert [list(line.get_ydata()) for line in one.lines] == [[1, 2], [2, 10]]
+    assert [list(line.get_ydata()) for line in two.lines] == [[3, 4]]
+    assert one.lines[1].get_color() == two.lines[0].get_color() != one.lines[0].get_color()
+    assert one.get_ylim() == two.get_ylim()
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["one", "two"]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["y", ""]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+    save(figure, tmp_path / "panels")
+
+
+def test_what_is_left_of_the_last_row_stays_empty():
+    charts = {name: ([0, 1], {"a": [0, 1]}) for name in "wxyz"}
+    figure = panels(charts, log_y=True, same_y=False)
+    assert [axes.axison for axes in figure.axes] == [True] * 4 + [False] * 2
+    assert figure.axes[3].get_yscale() == "log"
+    assert not figure.legends
 
 
 @pytest.mark.parametrize("values", [[3.4], [1.0, -2.0, 0.5]])

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from fathom.plots.labels import End, label_ends
-from fathom.plots.style import BLUE, COLOURS, DASHES, INK, new_axes, styled
+from fathom.plots.style import BLUE, COLOURS, DASHES, INK, new_axes, new_figure, styled
 
 HEIGHT = 3.2  # inches
+PANEL = 2.9, 2.5  # inches, of one chart among several
+
+Chart = tuple[Sequence[float], Mapping[str, Sequence[float]]]
+"""The x of a chart, and its lines by name."""
 
 
 def lines(
@@ -35,6 +40,46 @@ def lines(
         axes.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
         axes.margins(x=0.01)
         label_ends(axes, ends, HEIGHT)
+    return figure
+
+
+def panels(
+    charts: Mapping[str, Chart],
+    *,
+    title: str = "",
+    xlabel: str = "",
+    ylabel: str = "",
+    columns: int = 3,
+    log_y: bool = False,
+    same_y: bool = True,
+) -> Figure:
+    """Charts of lines beside each other, {title: (x, {name: y})}; one legend serves them all.
+
+    A name has one colour throughout. With `same_y` all have one scale, which is written once.
+    """
+    columns = min(columns, len(charts))
+    rows = math.ceil(len(charts) / columns)
+    names = list(dict.fromkeys(name for _, lines in charts.values() for name in lines))
+    with styled():
+        room = (0.35 if title else 0) + 0.3
+        figure = new_figure(PANEL[0] * columns, PANEL[1] * rows + room, title)
+        grid = list(figure.subplots(rows, columns, squeeze=False, sharey=same_y).flat)
+        drawn = {}
+        for number, (head, (x, lines)) in enumerate(charts.items()):
+            axes = grid[number]
+            axes.set_title(head)
+            for name, values in lines.items():
+                style: Any = {"linestyle": DASHES[names.index(name) % len(DASHES)]}
+                colour = COLOURS[names.index(name) % len(COLOURS)]
+                drawn[name] = axes.plot(x, values, color=colour, label=name, **style)[0]
+            axes.set(xlabel=xlabel, yscale="log" if log_y else "linear")
+            if not same_y or number % columns == 0:
+                axes.set_ylabel(ylabel)
+        for axes in grid[len(charts) :]:
+            axes.set_axis_off()
+        if len(names) > 1:
+            shown = [drawn[name] for name in names]
+            figure.legend(shown, names, loc="outside lower center", ncols=min(len(names), 5))
     return figure
 
 
