@@ -1,0 +1,1 @@
+"""Algorithms on text: tokens, vocabularies, counts, sampling, scores."""
