@@ -13,7 +13,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 
 FLOORS = {
     **dict.fromkeys(["core"], 0),
-    **dict.fromkeys(["scratch", "text", "vision", "plots", "metrics"], 1),
+    **dict.fromkeys(["scratch", "text", "vision", "plots", "calculus", "metrics"], 1),
     **dict.fromkeys(["models", "data", "objectives", "predictors"], 2),
     **dict.fromkeys(["engine"], 3),
     **dict.fromkeys(["recipes"], 4),

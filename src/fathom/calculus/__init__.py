@@ -1,0 +1,1 @@
+"""Functions of a few variables: read, gone down on, looked at; what theory says of them."""

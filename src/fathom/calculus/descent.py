@@ -1,0 +1,180 @@
+"""Ways down a function of a few variables, each as the path that it takes.
+
+Source   Book 11.3 (gradient descent, Newton, line search, preconditioning) and 11.6 to 11.10 (the
+         optimisers, which are handed in); Polak and Ribière 1969 (conjugate gradients); Dauphin
+         et al. 2014, arXiv:1406.2572 (Newton with the sizes of the curvatures).
+Differs  The book's RMSProp keeps eps inside the root: `BookRMSprop`; torch's, and scratch's,
+         keep it outside, which shows in the sixth digit of the book's trace.
+Shapes   N variables, T steps. A function takes points (..., N) to values (...); a path is
+         (T + 1, N) with its start first, and shorter where it leaves the numbers there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Function = Callable[[Tensor], Tensor]
+Optimizers = Callable[[list[Tensor]], torch.optim.Optimizer]
+Point = Sequence[float] | Tensor
+
+HALVINGS = 60  # of an interval: what is left is below the rounding of its ends
+
+
+def gradient(f: Function, point_N: Tensor) -> Tensor:
+    """The slopes (N,) of f at a point; also (..., N) at many points at once."""
+    with torch.enable_grad():
+        x = point_N.detach().clone().requires_grad_()
+        value = f(x).sum()
+        if not value.requires_grad:  # a constant
+            return torch.zeros_like(point_N)
+        return torch.autograd.grad(value, x)[0]
+
+
+def hessian(f: Function, point_N: Tensor) -> Tensor:
+    """The second derivatives (N, N) of f at a point."""
+    with torch.enable_grad():
+        x = point_N.detach().clone().requires_grad_()
+        value = f(x)
+        if not value.requires_grad:
+            return x.new_zeros(len(x), len(x))
+        (slopes,) = torch.autograd.grad(value, x, create_graph=True)
+        if not slopes.requires_grad:  # a plane
+            return x.new_zeros(len(x), len(x))
+        rows = [torch.autograd.grad(s, x, retain_graph=True)[0] for s in slopes]
+    return torch.stack(rows)
+
+
+def descend(f: Function, start: Point, optimizer: Optimizers, steps: int) -> Tensor:
+    """The path of an optimiser of torch or scratch: `lambda p: optim.SGD(p, lr=0.1)`."""
+    x = _point(start).requires_grad_()
+    rule = optimizer([x])
+
+    def step(point: Tensor) -> Tensor:
+        x.grad = gradient(f, point)
+        rule.step()
+        return x.detach().clone()
+
+    return follow(step, x.detach().clone(), steps)
+
+
+def gradient_descent(f: Function, start: Point, lr: float, steps: int) -> Tensor:
+    """x <- x - lr g."""
+    return follow(lambda x: x - lr * gradient(f, x), _point(start), steps)
+
+
+def newton(
+    f: Function, start: Point, steps: int, *, lr: float = 1.0, absolute: bool = False
+) -> Tensor:
+    """x <- x - lr H⁻¹ g: to where the parabola through here has its stationary point.
+
+    That may be a maximum or a saddle; `absolute` takes the curvatures by their size, and so goes
+    down wherever it is. The path ends where the Hessian cannot be inverted.
+    """
+
+    def step(x: Tensor) -> Tensor:
+        h, g = hessian(f, x), gradient(f, x)
+        if not torch.isfinite(h).all():
+            return torch.full_like(x, torch.nan)
+        if absolute:
+            values, vectors = torch.linalg.eigh(h)
+            h = vectors * values.abs() @ vectors.T
+        solved, singular = torch.linalg.solve_ex(h, g)
+        return torch.full_like(x, torch.nan) if singular else x - lr * solved
+
+    return follow(step, _point(start), steps)
+
+
+def preconditioned(f: Function, start: Point, steps: int, *, lr: float = 1.0) -> Tensor:
+    """x <- x - lr g / |diagonal of H|: a rate for each variable, without solving for all at once.
+
+    A variable with no curvature here keeps its gradient as it is.
+    """
+
+    def step(x: Tensor) -> Tensor:
+        scale = hessian(f, x).diagonal().abs()
+        return x - lr * gradient(f, x) / torch.where(scale > 0, scale, torch.ones_like(scale))
+
+    return follow(step, _point(start), steps)
+
+
+def steepest_descent(f: Function, start: Point, steps: int) -> Tensor:
+    """Along the gradient each time, as far as it goes down: no rate to choose."""
+    return follow(lambda x: _along(f, x, -gradient(f, x)), _point(start), steps)
+
+
+def conjugate_gradient(f: Function, start: Point, steps: int) -> Tensor:
+    """As far as it goes down, along directions that leave what the last ones gained.
+
+    A quadratic of N variables is done in N steps. The rule is Polak and Ribière's, begun anew
+    where it would go up.
+    """
+    before: dict[str, Tensor] = {}
+
+    def step(x: Tensor) -> Tensor:
+        g = gradient(f, x)
+        direction = -g
+        if before and (old := before["g"]).any():
+            direction = direction + max(0.0, float(g @ (g - old) / (old @ old))) * before["d"]
+            direction = direction if direction @ g < 0 else -g
+        before.update(g=g, d=direction)
+        return _along(f, x, direction)
+
+    return follow(step, _point(start), steps)
+
+
+def line_search(f: Function, point_N: Tensor, direction_N: Tensor) -> float:
+    """How far along the direction f goes down: where its slope along it is first found to turn.
+
+    The interval is doubled until the slope at its end points up, then halved, as bisection does.
+    """
+
+    def rises(t: float) -> bool:
+        slope = float(gradient(f, point_N + t * direction_N) @ direction_N)
+        return not slope < 0  # what is undefined is too far
+
+    low, high = 0.0, 1.0
+    while not rises(high) and high < 1e12:
+        low, high = high, 2 * high
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if rises(middle) else (middle, high)
+    return low
+
+
+def follow(step: Callable[[Tensor], Tensor], start_N: Tensor, steps: int) -> Tensor:
+    """The points that a rule goes through, as far as they are finite."""
+    path = [start_N]
+    for _ in range(steps):
+        following = step(path[-1])
+        if not torch.isfinite(following).all():
+            break
+        path.append(following)
+    return torch.stack(path)
+
+
+def _along(f: Function, x: Tensor, direction: Tensor) -> Tensor:
+    return x + line_search(f, x, direction) * direction if direction.any() else x
+
+
+def _point(start: Point) -> Tensor:
+    return torch.as_tensor(start, dtype=torch.float64).detach().clone()
+
+
+class BookRMSprop(torch.optim.Optimizer):
+    """RMSProp with eps inside the root, as the book writes it (11.8): its traces need it."""
+
+    def __init__(self, params: Any, lr: float, gamma: float = 0.9, eps: float = 1e-6) -> None:
+        super().__init__(params, dict(lr=lr, gamma=gamma, eps=eps))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:
+        """s <- gamma s + (1 - gamma) g²; p <- p - lr g / sqrt(s + eps)."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                s = self.state[p].setdefault("square_avg", torch.zeros_like(p))
+                s.mul_(group["gamma"]).addcmul_(p.grad, p.grad, value=1 - group["gamma"])
+                p.addcdiv_(p.grad, (s + group["eps"]).sqrt(), value=-group["lr"])
