@@ -171,7 +171,7 @@ class BookRMSprop(torch.optim.Optimizer):
         super().__init__(params, dict(lr=lr, gamma=gamma, eps=eps))
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """s <- gamma s + (1 - gamma) g²; p <- p - lr g / sqrt(s + eps)."""
         for group in self.param_groups:
             for p in group["params"]:
