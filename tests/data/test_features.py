@@ -91,7 +91,9 @@ def test_d20_empty_cells_are_an_error_if_asked(tmp_path):
 
 def test_d20_another_kind_or_no_column_at_all(tmp_path):
     features = learn(table(tmp_path, "a\n1\n2\n"))
-    with pytest.raises(DataError, match="column a holds words, but numbers in training"):
+    with pytest.raises(
+        DataError, match=r"t\.csv line 2: column a holds words .'x'., but numbers in training"
+    ):
         features.encode(table(tmp_path, "a\nx\n", "t.csv"))
     with pytest.raises(DataError, match=r"t\.csv: has no column a"):
         features.encode(table(tmp_path, "b\n1\n", "t.csv"))

@@ -1,7 +1,7 @@
 """A table's columns as the numbers that a network takes, learned from the training rows alone.
 
-Numbers are standardised; words become one column each. What a table to be predicted holds
-changes nothing: a mean that had seen it would leak.
+Numbers and dates are standardised; words become one column each. What a table to be predicted
+holds changes nothing: a mean that had seen it would leak.
 
 Source   Book 4.10, which standardises with the test rows too.
 Shapes   N rows, F features.
@@ -11,27 +11,45 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fathom.core.errors import DataError
-from fathom.data.tables import Table
+from fathom.data.dates import First, dates_begin_with, seasons, years_since_2000
+from fathom.data.tables import Numbers, Table, Words
 
 Missing = Literal["mean", "error"]
 OTHER, EMPTY = "(other)", "(empty)"
+SKEWED = 0.75  # above it the logarithm of a column is nearer to a bell than the column itself
+FEW_WORDS = 20  # always taken; of more, only if rows share them
 
 
 @dataclass(frozen=True)
 class Number:
-    """A column of numbers: (x - mean) / std, and 0, the mean, where a cell is empty."""
+    """A column of numbers: (x - mean) / std, and 0, the mean, where a cell is empty.
+
+    With `log`, log(1 + x) takes the place of x.
+    """
 
     name: str
     mean: float
     std: float
+    log: bool = False
+
+
+@dataclass(frozen=True)
+class Date:
+    """A column of dates: when, standardised as a number is, and sine and cosine of the season."""
+
+    name: str
+    mean: float
+    std: float
+    first: First
 
 
 @dataclass(frozen=True)
@@ -42,89 +60,178 @@ class Word:
     words: tuple[str, ...]
 
 
+class Scales(NamedTuple):
+    """What brings each feature to mean 0 and std 1; where `log` is 1, after log(1 + x): (F,)."""
+
+    mean: Tensor
+    std: Tensor
+    log: Tensor
+
+
 @dataclass(frozen=True)
 class Features:
-    """What was learned. `notes` says what a reader of the table may want to know."""
+    """What was learned. `notes` says what a reader of the table may want to know.
 
-    columns: tuple[Number | Word, ...]
+    With `clip` no standardised number is further than that from 0.
+    """
+
+    columns: tuple[Number | Date | Word, ...]
     missing: Missing
     notes: tuple[str, ...]
+    clip: float = math.inf
 
     @property
     def names(self) -> list[str]:
         """One for each feature."""
         names = []
         for column in self.columns:
-            if isinstance(column, Number):
-                names.append(column.name)
-            else:
+            if isinstance(column, Word):
                 names += [f"{column.name}={word}" for word in (*column.words, EMPTY, OTHER)]
+            else:
+                names.append(column.name)
+                if isinstance(column, Date):
+                    names += [f"sin({column.name})", f"cos({column.name})"]
         return names
 
-    def encode(self, table: Table) -> Tensor:
-        """Float32 (N, F).
+    @property
+    def scales(self) -> Scales:
+        """Float64; a word's features stay the 0 and 1 that they are."""
+        rows: list[tuple[float, float, float]] = []
+        for column in self.columns:
+            if isinstance(column, Word):
+                rows += [(0, 1, 0)] * (len(column.words) + 2)
+            else:
+                rows.append((column.mean, column.std, getattr(column, "log", False)))
+                rows += [(0, 1, 0)] * (2 * isinstance(column, Date))
+        return Scales(*torch.tensor(rows, dtype=torch.float64).unbind(1))
+
+    def raw(self, table: Table) -> NDArray[np.float64]:
+        """(N, F) as they stand in the table, NaN where a number is missing; words as 0 and 1.
 
         Raises DataError for a column that is gone or of another kind and, with missing="error",
         for an empty cell, by its line.
         """
-        parts = [
-            _numbers(column, table, self.missing)
-            if isinstance(column, Number)
-            else _one_hot(column, table)
-            for column in self.columns
-        ]
-        return torch.from_numpy(np.concatenate(parts, axis=1).astype(np.float32))
+        parts = []
+        for column in self.columns:
+            if isinstance(column, Word):
+                parts.append(_one_hot(column, table))
+            elif isinstance(column, Date):
+                years = _dates(column, table)
+                parts.append(np.stack([years, *seasons(years)], axis=1))
+            else:
+                parts.append(_numbers(column, table, self.missing)[:, None])
+        return np.concatenate(parts, axis=1)
+
+    def encode(self, table: Table) -> Tensor:
+        """Float32 (N, F), standardised. Raises DataError as `raw` does."""
+        raw = self.raw(table)
+        mean, std, log = (scale.numpy() for scale in self.scales)
+        raw = np.where(log == 1, np.log1p(np.maximum(raw, 0)), raw)
+        scaled = np.where(np.isnan(raw), 0.0, (raw - mean) / std).clip(-self.clip, self.clip)
+        return torch.from_numpy(scaled.astype(np.float32))
+
+    def learned_from(self, table: Table) -> Features:
+        """The same features with means and deviations of other rows, and theirs alone."""
+        columns: list[Number | Date | Word] = []
+        for column in self.columns:
+            if isinstance(column, Number):
+                values = _numbers(column, table, "mean")
+                columns.append(_number(column.name, values, log=column.log))
+            elif isinstance(column, Date):
+                mean, std = _mean_and_std(_dates(column, table))
+                columns.append(replace(column, mean=mean, std=std))
+            else:
+                columns.append(column)
+        return replace(self, columns=tuple(columns))
 
 
-def learn(table: Table, *, missing: Missing = "mean") -> Features:
+def learn(
+    table: Table, *, missing: Missing = "mean", logs: bool = False, clip: float = math.inf
+) -> Features:
     """Features of the columns of `table`: the training rows, without target and row numbers.
 
     An empty cell among numbers becomes the mean of the training rows, or an error, as `missing`
-    says; to drop such rows give `table.complete()`. A column that never changes has std 1.
+    says; to drop such rows give `table.complete()`. A column that never changes has std 1. Words
+    of which nearly every row has its own (names, remarks) tell nothing of other rows: they are
+    left out. With `logs` columns without negatives that are skewed to the right (prices, areas)
+    are taken as log(1 + x).
     """
-    columns: list[Number | Word] = []
+    columns: list[Number | Date | Word] = []
     notes = []
     for name, values in table.columns.items():
         if isinstance(values, np.ndarray):
+            column = _number(name, values, log=logs and _is_skewed(values))
             known = values[~np.isnan(values)]
-            mean, std = float(known[0]) if len(known) else 0.0, 1.0
-            if len(known) and known.min() < known.max():
-                # As the book's (and pandas'): the variance is divided by N - 1.
-                mean, std = float(known.mean()), float(known.std(ddof=1))
-            else:
+            if not len(known) or known.min() == known.max():
                 notes.append(f"{name} never changes in the training rows: its std is taken as 1")
-            columns.append(Number(name, mean, std))
+            columns.append(column)
+            continue
+        first = dates_begin_with(table.file, name, values, table.lines)
+        words = tuple(sorted({word for word in values if word}))
+        if first is not None:
+            years = years_since_2000(table.file, name, values, table.lines, first)
+            columns.append(Date(name, *_mean_and_std(years), first))
+        elif len(words) > max(FEW_WORDS, len(table) / 2):
+            notes.append(f"{name} is left out: {len(words)} different words in {len(table)} rows")
         else:
-            columns.append(Word(name, tuple(sorted({word for word in values if word}))))
+            columns.append(Word(name, words))
     if not columns:
         raise DataError(table.file, "has no columns left to learn from", "keep some")
-    return Features(tuple(columns), missing, tuple(notes))
+    return Features(tuple(columns), missing, tuple(notes), clip)
 
 
-def _numbers(column: Number, table: Table, missing: Missing) -> np.ndarray:
+def _number(name: str, values: Numbers, *, log: bool) -> Number:
+    mean, std = _mean_and_std(np.log1p(np.maximum(values, 0)) if log else values)
+    return Number(name, mean, std, log)
+
+
+def _mean_and_std(values: Numbers) -> tuple[float, float]:
+    known = values[~np.isnan(values)]
+    if len(known) and known.min() < known.max():
+        # As the book's (and pandas'): the variance is divided by N - 1.
+        return float(known.mean()), float(known.std(ddof=1))
+    return float(known[0]) if len(known) else 0.0, 1.0
+
+
+def _is_skewed(values: Numbers) -> bool:
+    """Whether the third moment, in units of the deviation, is large; never with negatives."""
+    known = values[~np.isnan(values)]
+    if not len(known) or known.min() < 0 or known.min() == known.max():
+        return False
+    return bool((((known - known.mean()) / known.std()) ** 3).mean() > SKEWED)
+
+
+def _numbers(column: Number, table: Table, missing: Missing) -> Numbers:
     values = table[column.name]
     if not isinstance(values, np.ndarray):
-        wrong = f"column {column.name} holds words, but numbers in training"
-        raise DataError(table.file, wrong, "give it the same kind in both")
+        row = next(i for i, word in enumerate(values) if word is not None)
+        wrong = f"column {column.name} holds words ({values[row]!r}), but numbers in training"
+        remedy = "give it the same kind in both"
+        raise DataError(f"{table.file} line {table.lines[row]}", wrong, remedy)
     empty = np.isnan(values)
     if missing == "error" and empty.any():
         line = table.lines[int(np.flatnonzero(empty)[0])]
         wrong = f"column {column.name} is empty"
         raise DataError(f"{table.file} line {line}", wrong, "fill it, or use missing='mean'")
-    scaled = np.where(empty, 0.0, (values - column.mean) / column.std)
-    return scaled[:, None]
+    return values
 
 
-def _one_hot(column: Word, table: Table) -> np.ndarray:
-    values: Sequence[str | None]
-    raw = table[column.name]
-    if isinstance(raw, np.ndarray):  # words in training, all numbers here: the same cells
-        values = [None if math.isnan(v) else f"{v:g}" for v in raw]
-    else:
-        values = raw
+def _dates(column: Date, table: Table) -> Numbers:
+    cells = _as_words(table[column.name])
+    return years_since_2000(table.file, column.name, cells, table.lines, column.first)
+
+
+def _one_hot(column: Word, table: Table) -> Numbers:
     place = {word: i for i, word in enumerate(column.words)}
     width = len(column.words)
     hot = np.zeros((len(table), width + 2))
-    for row, word in enumerate(values):
+    for row, word in enumerate(_as_words(table[column.name])):
         hot[row, width if word is None else place.get(word, width + 1)] = 1
     return hot
+
+
+def _as_words(values: Numbers | Words) -> Sequence[str | None]:
+    """A column of words in training may be one of numbers, or of nothing, elsewhere."""
+    if isinstance(values, np.ndarray):
+        return [None if math.isnan(value) else f"{value:.15g}" for value in values]
+    return values
