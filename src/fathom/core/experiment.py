@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fathom.core.findings import Findings
 
 Metric = Callable[[Any, Any], "Tensor"]
+Counts = Callable[[Any], "Tensor | int"]
+Derived = Callable[[Mapping[str, float]], float]
 
 
 class Batches(Protocol):
@@ -33,7 +35,10 @@ class Batches(Protocol):
         ...
 
     def epoch(self, seed: int, epoch: int, first: int = 0) -> Iterator[tuple[Any, Any]]:
-        """(inputs, targets) from batch number `first` on; valid until the next is asked for."""
+        """(inputs, targets) from batch number `first` on; valid until the next is asked for.
+
+        Each is a tensor or a tuple (of tuples) of them, with the batch as first dimension.
+        """
         ...
 
     def to(self, device: torch.device, *, channels_last: bool = False) -> Batches: ...
@@ -68,14 +73,40 @@ class Predictor(Protocol):
         ...
 
 
+class Writer(Protocol):
+    """How a trained model that writes is used: text in, text out."""
+
+    @property
+    def example(self) -> str:
+        """What an input looks like on a command line."""
+        ...
+
+    @property
+    def options(self) -> Collection[str]:
+        """The names of `write`'s options, of those that `fathom predict` has."""
+        ...
+
+    def write(
+        self, model: torch.nn.Module, words: Sequence[str], **options: Any
+    ) -> list[dict[str, Any]]:
+        """An answer for each input that the words stand for, with the input's name first."""
+        ...
+
+    def draw(self, answers: Sequence[dict[str, Any]]) -> Figure:
+        """The answers as a picture."""
+        ...
+
+
 @dataclass(frozen=True)
 class Experiment:
     """Everything the engine needs to train, and what to make of it afterwards.
 
     `objective` and each of `metrics` take (outputs, targets) and give the mean over the batch as
-    a 0-dim tensor, without waiting for the device. `schedule` steps after each update or epoch.
-    `patience` stops when the loss on `valid` has not fallen for that many epochs. `report` is
-    asked when training is over, with the trained model in evaluation mode.
+    a 0-dim tensor, without waiting for the device. `counts` says of targets how many the mean is
+    over: examples, unless told otherwise (tokens that are no padding). `derived` are functions of
+    an epoch's means, such as the perplexity of its loss. `schedule` steps after each update or
+    epoch. `patience` stops when the loss on `valid` has not fallen for that many epochs. `report`
+    is asked when training is over, with the trained model in evaluation mode.
     """
 
     model: torch.nn.Module
@@ -85,10 +116,12 @@ class Experiment:
     epochs: int
     valid: Batches | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    counts: Counts = len
+    derived: Mapping[str, Derived] = field(default_factory=dict)
     schedule: LRScheduler | None = None
     schedule_per: Literal["step", "epoch"] = "step"
     clip: float | None = None
     accumulate: int = 1
     patience: int | None = None
-    predictor: Predictor | None = None
+    predictor: Predictor | Writer | None = None
     report: Callable[[torch.nn.Module], Findings] | None = None

@@ -25,6 +25,7 @@ from torch import nn
 from fathom.core.errors import CheckpointError, ResourceError
 from fathom.core.paths import sync_dir
 from fathom.core.seeds import random_states, restore_random_states
+from fathom.engine.carried import carried, put_back
 from fathom.engine.loop import Clock
 from fathom.engine.manifest import committed_folder, verify
 from fathom.engine.weights import load_plain, load_safetensors, restore, to_safetensors
@@ -58,6 +59,7 @@ class Training:
             "schedule": self.schedule.state_dict() if self.schedule else None,
             "scaler": self.scaler.state_dict() if self.scaler else None,
             "clock": self.clock.state_dict(),
+            "carried": carried(self.model),
             "random": random_states(),
             "fits": self._fits(),
         }
@@ -90,6 +92,7 @@ class Training:
             if self.scaler is not None and state["scaler"]:
                 self.scaler.load_state_dict(state["scaler"])
             self.clock.load_state_dict(state["clock"])
+            put_back(self.model, state["carried"])
             restore_random_states(state["random"])
         except CheckpointError:
             raise

@@ -7,16 +7,18 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from fathom.core.experiment import Batches, Metric
+from fathom.core.experiment import Batches, Counts, Derived, Metric
+from fathom.engine.carried import carried, put_back
 from fathom.engine.loop import Totals
+from fathom.engine.nested import each
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[nn.Module]:
-    """The model in evaluation mode, without gradients; each module's mode is put back after."""
-    modes = {module: module.training for module in model.modules()}
+    """The model in evaluation mode, without gradients; modes and what it carries are put back."""
+    modes, state = {module: module.training for module in model.modules()}, carried(model)
     model.eval()
     try:
         with torch.inference_mode():
@@ -24,6 +26,7 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
     finally:
         for module, training in modes.items():
             module.training = training
+        put_back(model, state)
 
 
 def evaluate(
@@ -34,8 +37,10 @@ def evaluate(
     device: torch.device,
     forward: Callable[[Any], Any] | None = None,
     dtype: torch.dtype | None = None,
+    counts: Counts = len,
+    derived: Mapping[str, Derived] | None = None,
 ) -> dict[str, float]:
-    """Each score's mean over all examples of `batches`, weighted by the size of each batch.
+    """Each score's mean over all of `batches`, weighted by the `counts` of each; what is derived.
 
     `forward` is the model or what stands for it (compiled); with `dtype` it runs under autocast.
     """
@@ -45,7 +50,7 @@ def evaluate(
         for inputs, targets in batches.epoch(0, 0):
             with torch.autocast(device.type, dtype) if dtype is not None else nullcontext():
                 outputs = call(inputs)
-            outputs = outputs.float() if dtype is not None else outputs
+            outputs = each(Tensor.float, outputs) if dtype is not None else outputs
             values = {name: score(outputs, targets) for name, score in scores.items()}
-            totals.add(values, len(targets))
-        return totals.means()
+            totals.add(values, counts(targets))
+        return totals.means(derived)

@@ -63,7 +63,9 @@ def fit(
             scale=scaler.scale if scaler else None,
         )
         parts = experiment.accumulate
-        return one if parts == 1 else accumulate(one, model.parameters(), parts)
+        if parts == 1:
+            return one
+        return accumulate(one, model.parameters(), parts, experiment.counts)
 
     kept.probe()
     with StopFlag() as stop, _told(prepared, training, kept):
@@ -106,6 +108,8 @@ def fit(
             training.clock,
             seed=options.seed,
             epochs=experiment.epochs,
+            counts=experiment.counts,
+            derived=experiment.derived,
         )
         look = _watchers(run, prepared, options, training, kept, around)
         watched = watchers.unwrapped(watchers.watched(records, look))
@@ -162,7 +166,14 @@ def _evaluations(
     scores = {"loss": experiment.objective, **experiment.metrics}
     return {
         "valid": lambda: evaluate(
-            experiment.model, valid, scores, device=prepared.device, forward=forward, dtype=dtype
+            experiment.model,
+            valid,
+            scores,
+            device=prepared.device,
+            forward=forward,
+            dtype=dtype,
+            counts=experiment.counts,
+            derived=experiment.derived,
         )
     }
 
@@ -274,8 +285,7 @@ def _finish(
     findings = Findings()
     if experiment.report is not None:
         findings = _report(experiment.report, experiment.model)
-    for name, figure in findings.figures.items():
-        around.save(figure, run.figures / name)
+    around.keep(findings, run.figures)
     seen = prepared.train.examples * clock.epoch
     run.write(
         status="done",

@@ -14,6 +14,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from fathom.engine.carried import carried, put_back
+from fathom.engine.nested import leaves
+
 OnNan = Literal["stop", "skip"]
 READ_EVERY = 16
 MOST_SKIPPED_IN_A_ROW = 25
@@ -55,10 +58,11 @@ class Guard:
         deferred: bool = False,
     ) -> None:
         self.on_nan = on_nan
-        self.optimizer = optimizer
+        self.model, self.optimizer = model, optimizer
         self.names = {parameter: name for name, parameter in model.named_parameters()}
-        self.buffers = list(model.buffers()) if on_nan == "skip" else []
+        self.buffers = _persistent_buffers(model) if on_nan == "skip" else []
         self.buffers_before: list[Tensor] = []
+        self.carried_before: dict[str, Tensor | None] = {}
         fused = all(group.get("fused") for group in optimizer.param_groups)
         self.deferred = deferred and fused
         self.in_a_row: Tensor | int = 0
@@ -68,7 +72,9 @@ class Guard:
 
     def before(self) -> None:
         """Keep the buffers: a batch that is skipped must not stay in a running mean."""
-        self.buffers_before = [buffer.clone() for buffer in self.buffers]
+        if self.on_nan == "skip":
+            self.buffers_before = [buffer.clone() for buffer in self.buffers]
+            self.carried_before = carried(self.model)
 
     def allows(self, batch: Any, values: dict[str, Tensor]) -> bool:
         """Whether to step. Raises NonFiniteError in the way of `on_nan`."""
@@ -93,6 +99,7 @@ class Guard:
             )
         for buffer, before in zip(self.buffers, self.buffers_before, strict=True):
             buffer.copy_(before)
+        put_back(self.model, self.carried_before)
         return False
 
     def _starts_momentum(self) -> bool:
@@ -115,6 +122,7 @@ class Guard:
             values["skipped"] = bad
             for buffer, before in zip(self.buffers, self.buffers_before, strict=True):
                 buffer.copy_(torch.where(bad > 0, before, buffer))
+            self._carry_unless(bad)
         else:
             bad = (self.first_bad >= 0).float()
         self.optimizer.found_inf = bad  # type: ignore[attr-defined]
@@ -122,6 +130,15 @@ class Guard:
         self.unread += 1
         if self.unread >= READ_EVERY:
             self.read(in_step=True)
+
+    def _carry_unless(self, bad: Tensor) -> None:
+        """Carry on with what this batch left, or where it was bad with what it found."""
+        now = carried(self.model)
+        for name, before in self.carried_before.items():
+            after = now[name]
+            if before is not None and after is not None:
+                now[name] = torch.where(bad > 0, before, after)
+        put_back(self.model, now)
 
     def read(self, *, in_step: bool = False) -> None:
         """Ask the device about the updates since the last time; a no-op on the CPU.
@@ -138,8 +155,8 @@ class Guard:
 
     def _first(self, batch: Any) -> str:
         """Where the trouble shows first: the inputs, a weight, a gradient, or the loss only."""
-        for word, value in zip(("inputs", "targets"), batch, strict=False):
-            if isinstance(value, Tensor) and not torch.isfinite(value).all():
+        for word, held in zip(("inputs", "targets"), batch, strict=False):
+            if not all(torch.isfinite(value).all() for value in leaves(held)):
                 return f"the {word} of this batch"
         for what in ("data", "grad"):
             for parameter, name in self.names.items():
@@ -147,3 +164,8 @@ class Guard:
                 if value is not None and not torch.isfinite(value).all():
                     return name if what == "data" else f"the gradient of {name}"
         return "the loss"
+
+
+def _persistent_buffers(model: nn.Module) -> list[Tensor]:
+    passing = carried(model)
+    return [buffer for name, buffer in model.named_buffers() if name not in passing]

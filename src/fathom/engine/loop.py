@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fathom.core.experiment import Batches
+from fathom.core.experiment import Batches, Counts, Derived
 
 Values = dict[str, Tensor]
 Update = Callable[[Any], Values]
@@ -41,14 +41,14 @@ class Totals:
     sums: Values = field(default_factory=dict)
     weight: Tensor | float = 0.0
 
-    def add(self, values: Values, examples: int) -> None:
-        """Count means over a batch of `examples`; where `skipped` is 1 the batch is left out.
+    def add(self, values: Values, count: Tensor | int) -> None:
+        """Add means over `count` things each; where `skipped` is 1 the batch is left out.
 
         Of `skipped` itself the sum is kept: how many updates were.
         """
-        weight: Tensor | int = examples
+        weight = count.float() if isinstance(count, Tensor) else count
         if "skipped" in values:
-            weight = examples * (1 - values["skipped"])
+            weight = weight * (1 - values["skipped"])
             values = {name: value.nan_to_num() for name, value in values.items()}
         for name, value in values.items():
             times = 1 if name == "skipped" else weight
@@ -62,13 +62,13 @@ class Totals:
                 self.sums[name].addcmul_(value, times)
         self.weight = self.weight + weight
 
-    def means(self) -> dict[str, float]:
-        """The mean of each value over the epoch so far. This does wait."""
+    def means(self, derived: Mapping[str, Derived] | None = None) -> dict[str, float]:
+        """The mean of each value over the epoch so far, then what is derived. This does wait."""
         weight = max(float(self.weight), 1.0)
         found = {name: float(value) / weight for name, value in self.sums.items()}
         if "skipped" in found:
             found["skipped"] = float(self.sums["skipped"])
-        return found
+        return found | {name: function(found) for name, function in (derived or {}).items()}
 
     def clear(self) -> None:
         self.sums, self.weight = {}, 0.0
@@ -112,8 +112,12 @@ def train(
     *,
     seed: int,
     epochs: int,
+    counts: Counts = len,
+    derived: Mapping[str, Derived] | None = None,
 ) -> Iterator[Record]:
     """Train from where `clock` stands to the end of `epochs`, yielding a `Record` at each event.
+
+    `counts` and `derived` are those of `core.experiment`.
 
     The clock is already past the event when its record is yielded, so that whatever is saved
     on seeing one is a point to go on from.
@@ -122,11 +126,11 @@ def train(
     while clock.epoch < epochs:
         for batch in batches.epoch(seed, clock.epoch, clock.batch):
             values = update(batch)
-            clock.totals.add(values, len(batch[1]))
+            clock.totals.add(values, counts(batch[1]))
             clock.batch, clock.step = clock.batch + 1, clock.step + 1
             clock.seconds = time.perf_counter() - started
             yield Record(clock.step, clock.epoch + 1, "step", values)
-        found = {"train": clock.totals.means()}
+        found = {"train": clock.totals.means(derived)}
         found |= {split: evaluate() for split, evaluate in evaluations.items()}
         clock.epoch, clock.batch = clock.epoch + 1, 0
         clock.seconds = time.perf_counter() - started

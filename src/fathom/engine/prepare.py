@@ -13,6 +13,8 @@ from torch import nn
 
 from fathom.core.devices import choose_device, keep_freed_memory
 from fathom.core.experiment import Batches, Experiment
+from fathom.core.findings import Findings
+from fathom.core.paths import write_whole
 from fathom.core.recipe import Recipe
 from fathom.core.seeds import seed_everything
 
@@ -35,6 +37,13 @@ class Surroundings:
     def say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)
         self.note(text)
+
+    def keep(self, findings: Findings, folder: Path) -> None:
+        """Leave the figures and files of what was found in a folder."""
+        for name, figure in findings.figures.items():
+            self.save(figure, folder / name)
+        for name, content in findings.files.items():
+            write_whole(folder / name, content)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from torch import nn
 from fathom.core.devices import machine
 from fathom.core.errors import ResourceError
 from fathom.core.paths import cache_dir, write_whole
+from fathom.engine.nested import leaves
 
 
 def choices_file() -> Path:
@@ -28,8 +29,8 @@ def choices_file() -> Path:
 
 def key_of(model: nn.Module, inputs: Any, device: torch.device, wanted: str) -> str:
     """What a choice depends on: machine, torch, the network, the batch, and what was asked."""
-    shape = list(inputs.shape) if isinstance(inputs, torch.Tensor) else str(type(inputs))
-    facts = [torch.__version__, machine(), str(device), str(model), shape, wanted]
+    shapes = [list(tensor.shape) for tensor in leaves(inputs)]
+    facts = [torch.__version__, machine(), str(device), str(model), shapes, wanted]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -90,8 +90,7 @@ def _study(
     seed_everything(options.seed)
     set_threads(1 if options.threads == "auto" else int(options.threads))
     findings: Findings = recipe.function(**settings)
-    for name, figure in findings.figures.items():
-        around.save(figure, run.figures / name)
+    around.keep(findings, run.figures)
     run.write(findings=findings.as_json())
     findings.check(recipe.name)
     run.write(status="done", final=findings.as_json())

@@ -61,7 +61,14 @@ def measure(prepared: Prepared) -> dict[str, dict[str, float]]:
     scores = {"loss": experiment.objective, **experiment.metrics}
     splits = {"train": prepared.train, "valid": prepared.valid}
     return {
-        name: evaluate(experiment.model, data, scores, device=prepared.device)
+        name: evaluate(
+            experiment.model,
+            data,
+            scores,
+            device=prepared.device,
+            counts=experiment.counts,
+            derived=experiment.derived,
+        )
         for name, data in splits.items()
         if data is not None
     }

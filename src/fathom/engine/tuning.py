@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from fathom.core.devices import cores, set_threads
 from fathom.core.errors import SettingError
 from fathom.core.seeds import random_states, restore_random_states
+from fathom.engine.carried import carried, put_back
 from fathom.engine.remembered import key_of, recall, remember
 from fathom.engine.updates import Gradients
 
@@ -77,6 +78,7 @@ def _measured(
     precision: str,
 ) -> Choice:
     kept = {name: value.clone() for name, value in model.state_dict().items()}
+    state = carried(model)
     random = random_states()
     choice = Choice(_given_threads(threads), "fp32" if precision == "auto" else precision)
     set_threads(choice.threads)
@@ -89,6 +91,7 @@ def _measured(
     with torch.no_grad():
         for name, value in model.state_dict().items():
             value.copy_(kept[name])
+    put_back(model, state)
     restore_random_states(random)
     return choice
 

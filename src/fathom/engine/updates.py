@@ -14,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fathom.core.experiment import Metric
+from fathom.core.experiment import Counts, Metric
 from fathom.engine.guard import Guard
 from fathom.engine.loop import Update, Values
+from fathom.engine.nested import each, split
 
 Gradients = Callable[[Any], Values]
 
@@ -41,12 +42,12 @@ def supervised(
         with torch.autocast(device.type, dtype) if dtype is not None else nullcontext():
             outputs = model(inputs)
         if dtype is not None:
-            outputs = outputs.float()
+            outputs = each(Tensor.float, outputs)
         loss = objective(outputs, targets)
         (loss if scale is None else scale(loss)).backward()
         values = {"loss": loss.detach()}
         if metrics:
-            outputs = outputs.detach()
+            outputs = each(Tensor.detach, outputs)
             for name, metric in metrics.items():
                 values[name] = metric(outputs, targets)
         return values
@@ -54,27 +55,31 @@ def supervised(
     return gradients
 
 
-def accumulate(gradients: Gradients, parameters: Iterable[nn.Parameter], parts: int) -> Gradients:
+def accumulate(
+    gradients: Gradients,
+    parameters: Iterable[nn.Parameter],
+    parts: int,
+    counts: Counts = len,
+) -> Gradients:
     """The same gradients from `parts` pieces of the batch, one after the other.
 
-    Pieces weigh by their examples: an uneven last one counts as it should.
+    Pieces weigh by their `counts`: an uneven last one counts as it should.
     """
     trained = list(parameters)
 
-    def accumulated(batch: tuple[Tensor, Tensor]) -> Values:
-        inputs, targets = batch
-        total = len(targets)
+    def accumulated(batch: Any) -> Values:
+        total = counts(batch[1])
         sums: Values = {}
         kept: dict[nn.Parameter, Tensor] = {}
-        for piece, target in zip(inputs.chunk(parts), targets.chunk(parts), strict=True):
-            values = gradients((piece, target))
-            weight = len(target) / total
+        for piece in split(batch, parts):
+            values = gradients(piece)
+            weight = counts(piece[1]) / total
             for name, value in values.items():
                 sums[name] = sums.get(name, torch.zeros_like(value)) + weight * value
             for parameter in trained:
                 if parameter.grad is not None:
                     if parameter in kept:
-                        kept[parameter].add_(parameter.grad, alpha=weight)
+                        kept[parameter].add_(parameter.grad * weight)
                     else:
                         kept[parameter] = parameter.grad.mul_(weight)
                 parameter.grad = None
