@@ -28,3 +28,7 @@ def test_the_first_claim_that_fails_is_named():
     with pytest.raises(ClaimError, match="study: this does not hold here: two;") as caught:
         Findings(claims={"one": True, "two": False, "three": False}).check("study")
     assert caught.value.exit_status == 1
+
+
+def test_files_are_left_for_the_run_s_folder():
+    assert Findings(files={"race.gif": b"GIF89a"}).as_json() == {}

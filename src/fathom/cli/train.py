@@ -15,12 +15,15 @@ from fathom.core.errors import FathomError, SettingError
 from fathom.core.recipe import Recipe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from fathom.engine.prepare import Surroundings
     from fathom.engine.runs import Run
 
 Given = dict[str, dict[str, Any]]
+MOST_COLUMNS = 6  # of a table that is still read at once
 
 
 def recipe_groups(verb: str, words: Sequence[str]) -> Groups:
@@ -159,7 +162,7 @@ def answer(run: Run, *, plot: bool = False) -> Answer:
 
             console.print(terminal_curves(run.metrics(), width=min(console.width, 100), height=16))
         console.print(f"\nrun      {short(run.folder)}")
-        for figure in sorted(run.figures.glob("*.png")):
+        for figure in _figures(run):
             console.print(f"figure   {short(figure)}")
         for line in _next(run):
             console.print(f"next     {line}")
@@ -167,12 +170,24 @@ def answer(run: Run, *, plot: bool = False) -> Answer:
     return Answer(run.facts, page)
 
 
+def _figures(run: Run) -> list[Path]:
+    """What a run left to be seen; of a figure in two forms the picture."""
+    files = sorted(run.figures.iterdir()) if run.figures.is_dir() else []
+    return [f for f in files if f.suffix != ".svg" or f.with_suffix(".png") not in files]
+
+
 def _results(run: Run, console: Console) -> None:
     final = run.facts.get("final") or {}
     if run.facts.get("kind") != "study" and final:
         names = list(dict.fromkeys(name for values in final.values() for name in values))
-        rows = [[split, *(values.get(name) for name in names)] for split, values in final.items()]
-        columns = ["", *(name.replace("_", " ") for name in names)]
+        heads = [name.replace("_", " ") for name in names]
+        if len(names) <= MOST_COLUMNS:
+            columns = ["", *heads]
+            rows = [[split, *map(values.get, names)] for split, values in final.items()]
+        else:
+            columns = ["", *final]
+            pairs = zip(heads, names, strict=True)
+            rows = [[head, *(v.get(name) for v in final.values())] for head, name in pairs]
         console.print(table(columns, rows, right=range(1, len(columns))))
         rate, seconds = run.facts.get("examples_per_second"), run.facts.get("seconds")
         console.print(f"{rate:,.0f} examples/s, {seconds:.1f} s")

@@ -34,11 +34,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Findings:
-    """Named results. A claim is a sentence and whether it was seen to hold, here and now."""
+    """Named results. A claim is a sentence and whether it was seen to hold, here and now.
+
+    A figure is named without a suffix, and is drawn; a file, such as `race.gif`, with its own, and
+    is kept as it is.
+    """
 
     numbers: Mapping[str, Number | float] = field(default_factory=dict)
     tables: Mapping[str, Table] = field(default_factory=dict)
     figures: Mapping[str, Figure] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
     claims: Mapping[str, bool] = field(default_factory=dict)
 
     def check(self, thing: str) -> None:
@@ -48,7 +53,7 @@ class Findings:
                 raise ClaimError(thing, f"this does not hold here: {claim}", "please report it")
 
     def as_json(self) -> dict[str, Any]:
-        """All but the figures, for `run.json`."""
+        """All but the figures and files, for `run.json`."""
         found: dict[str, Any] = {}
         if self.numbers:
             found["numbers"] = {
