@@ -20,7 +20,7 @@ from fathom.plots.scalars import bars
 
 
 @recipe(section="1.1", title="T", zh="T")
-def told() -> Findings:
+def vectorization() -> Findings:
     """Leaves a figure and a file."""
     return Findings(
         figures={"bars": bars(["a", "b"], [1.0, 2.0])},
@@ -32,7 +32,7 @@ def told() -> Findings:
 if __name__ == "__main__":
     from fathom.cli.copy import run_script
 
-    run_script(told, __file__)
+    run_script(vectorization, __file__)
 '''
 
 
