@@ -24,14 +24,24 @@ def clock(records: Iterable[Mapping[str, Any]]) -> str:
 
 
 def curves(records: Iterable[Mapping[str, Any]], over: str) -> dict[str, dict[str, Series]]:
-    """{quantity: {split: curve}}, loss and accuracy first, splits in the order of the records."""
+    """{quantity: {split: curve}}, loss and accuracy first, splits in the order of the records.
+
+    Of a quantity of one of several models, "accuracy, cosine", what was held out is a curve
+    `cosine` beside those of the others: {"accuracy of each": {"cosine": curve}}.
+    """
     found: dict[str, dict[str, Series]] = {name: {} for name in FIRST}
     for row in records:
         for name, value in row.items():
             number = isinstance(value, int | float) and math.isfinite(value)
             if name in NOT_MEASURED or not number or over not in row:
                 continue
-            line = found.setdefault(name, {}).setdefault(str(row.get("split", "")), Series([], []))
+            quantity, _, model = name.partition(", ")
+            split = str(row.get("split", ""))
+            if model:
+                if split != "valid":
+                    continue
+                quantity, split = f"{quantity} of each", model
+            line = found.setdefault(quantity, {}).setdefault(split, Series([], []))
             line.xs.append(row[over])
             line.ys.append(value)
     return {name: splits for name, splits in found.items() if splits and _tells(name, splits)}

@@ -1,0 +1,47 @@
+"""Learning rates: over the time of a training, and the test that finds one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from fathom.plots.labels import whole_numbers
+from fathom.plots.style import BLUE, FAINT, VERMILION, new_figure, styled
+
+PANEL = 2.35, 1.55  # inches
+IN_A_ROW = 4
+
+
+def rates_over_time(
+    epochs: Sequence[float],
+    rates: Mapping[str, Sequence[float]],
+    momenta: Mapping[str, Sequence[float]],
+) -> Figure:
+    """A small chart for each schedule, all on the same scales; a momentum that moves is dashed."""
+    columns = min(IN_A_ROW, max(len(rates), 2))
+    rows = math.ceil(len(rates) / columns)
+    top = 1.08 * max(max(values) for values in rates.values())
+    with styled():
+        figure = new_figure(PANEL[0] * columns, PANEL[1] * rows + 0.5, "learning rate over epochs")
+        for number, (name, values) in enumerate(rates.items(), 1):
+            axes = figure.add_subplot(rows, columns, number)
+            axes.set_title(name, fontsize=9.5)
+            axes.plot(epochs, values, color=BLUE)
+            axes.fill_between(epochs, values, color=BLUE, alpha=0.1, linewidth=0)
+            axes.set(ylim=(0, top), xlim=(0, epochs[-1]))
+            whole_numbers(axes)
+            if (number - 1) % columns:
+                axes.set_yticklabels([])
+            if number <= len(rates) - columns:
+                axes.set_xticklabels([])
+            if name in momenta:
+                other = axes.twinx()
+                other.plot(epochs, momenta[name], color=VERMILION, linestyle=(0, (5, 1.6)))
+                other.set_ylim(0.8, 1.0)
+                other.set_yticks([0.85, 0.95])
+                other.tick_params(colors=FAINT)
+                other.set_ylabel("momentum", color=VERMILION)
+                other.grid(visible=False)
+    return figure
