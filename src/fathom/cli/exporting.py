@@ -32,6 +32,9 @@ def write(prepared: Prepared, to: str, target: Path) -> dict[str, Any]:
         write_whole(target, to_safetensors(model))
         return {"weights": len(model.state_dict())}
     inputs, _ = next(iter((prepared.valid or prepared.train).epoch(0, 0)))
+    if not isinstance(inputs, Tensor):
+        wrong = "does not apply to a model that takes more than one tensor"
+        raise SettingError(f"--to {to}", wrong, "take its weights: --to safetensors")
     inputs = inputs.contiguous()[:4].clone()
     if to == "onnx":
         _write_onnx(model, inputs, target)

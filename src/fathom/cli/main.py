@@ -43,7 +43,7 @@ VERBS = {
     "run": Verb("train", "run", "run a recipe as in the book", "recipe_groups"),
     "resume": Verb("train", "resume", "go on where a run stopped", "run_groups"),
     "eval": Verb("use", "evaluate", "measure a trained model", "data_groups"),
-    "predict": Verb("use", "predict", "use a trained model"),
+    "predict": Verb("predict", "predict", "use a trained model"),
     "export": Verb("use", "export", "take a trained model elsewhere"),
     "compare": Verb("compare", "compare", "runs side by side"),
     "data": Verb("data", "data", "data sets: list, get, check, where"),

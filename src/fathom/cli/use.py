@@ -1,10 +1,7 @@
-"""`fathom eval`, `predict` and `export`: a trained model at work."""
+"""`fathom eval` and `export`: a trained model measured, and taken elsewhere."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fathom.cli.output import Answer, short, stderr, table
 from fathom.cli.parser import Groups
 from fathom.cli.train import Given, recipe_of, wants_help
-from fathom.core.errors import FathomError, SettingError, did_you_mean
+from fathom.core.errors import FathomError, SettingError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +31,7 @@ def data_groups(verb: str, words: Sequence[str]) -> Groups:
     return {}
 
 
-def _trained_run(word: str) -> Run:
+def trained_run(word: str) -> Run:
     """The run that a word means; of a recipe's runs the latest that has learned anything."""
     from fathom.engine.runs import open_run
 
@@ -55,7 +52,8 @@ def _has_weights(run: Run) -> bool:
     return run.weights.is_file() or any(run.checkpoints.glob("*"))
 
 
-def _trained(run: Run, device: str, changes: dict[str, Any] | None = None) -> Prepared:
+def trained_model(run: Run, device: str, changes: dict[str, Any] | None = None) -> Prepared:
+    """A run's experiment with its weights, `changes` instead of some arguments."""
     from fathom.engine.trained import trained
 
     return trained(run, recipe_of(run), changes or {}, device=device, say=stderr().print)
@@ -74,8 +72,8 @@ def evaluate(run: str, /, *, device: str = "auto", given: Given) -> Answer:
     """
     from fathom.engine.trained import measure
 
-    found = _trained_run(run)
-    scores = measure(_trained(found, device, given.get("data")))
+    found = trained_run(run)
+    scores = measure(trained_model(found, device, given.get("data")))
 
     def page(console: Console) -> None:
         names = list(dict.fromkeys(name for values in scores.values() for name in values))
@@ -83,90 +81,6 @@ def evaluate(run: str, /, *, device: str = "auto", given: Given) -> Answer:
         console.print(table(["", *names], rows, right=range(1, len(names) + 1)))
 
     return Answer({"run": str(found.folder), "scores": scores}, page)
-
-
-def predict(
-    run: str, inputs: list[str], /, *, save: str | None = None, device: str = "auto"
-) -> Answer:
-    """Use a trained model: pictures, folders of pictures or numbers in, answers out.
-
-    Args:
-        run: a run's folder, or a recipe for its latest run
-        inputs: pictures or folders of them; rows of numbers such as 0.5,-1.2, or a .csv of rows
-        save: write the answers to a .json, .csv, .txt, .png or .svg file
-        device: where to compute
-
-    Example:
-        fathom predict lenet photo.png scans/ --save answers.csv
-        fathom predict linear-regression 0.5,-1.2
-    """
-    import torch
-
-    from fathom.engine.evaluation import evaluating
-
-    target = None if save is None else _target(save)
-    found = _trained_run(run)
-    prepared = _trained(found, device)
-    predictor = prepared.experiment.predictor
-    if predictor is None:
-        raise SettingError(found.recipe, "has nothing to predict", "see `fathom list`")
-    names, batch = predictor.read(inputs)
-    with evaluating(prepared.experiment.model) as model:
-        pieces = [model(piece.to(prepared.device)) for piece in batch.split(256)]
-    answers = predictor.answers(torch.cat(pieces))
-    rows = [{"input": name, **answer} for name, answer in zip(names, answers, strict=True)]
-    if target is not None:
-        _save(target, rows, lambda: predictor.draw(names, batch, answers))
-
-    def page(console: Console) -> None:
-        console.print(_answers_table(rows))
-        if target is not None:
-            console.print(f"\nsaved    {short(target)}")
-
-    return Answer(rows, page)
-
-
-def _answers_table(rows: list[dict[str, Any]]) -> Any:
-    columns = [name for name, value in rows[0].items() if not isinstance(value, dict)]
-    extra = [name for name in rows[0] if name not in columns]
-    cells = [
-        [row[name] for name in columns]
-        + ["  ".join(f"{k} {v:.3f}" for k, v in row[name].items()) for name in extra]
-        for row in rows
-    ]
-    return table(columns + extra, cells)
-
-
-SUFFIXES = (".json", ".csv", ".txt", ".png", ".svg")
-
-
-def _target(save: str) -> Path:
-    """Raises SettingError before anything is computed, where the file's kind is not known."""
-    path = Path(save)
-    if path.suffix not in SUFFIXES:
-        remedy = did_you_mean(path.suffix, SUFFIXES, f"end it in one of {', '.join(SUFFIXES)}")
-        raise SettingError(f"--save {save}", "is of no known kind", remedy)
-    return path
-
-
-def _save(path: Path, rows: list[dict[str, Any]], draw: Any) -> None:
-    from fathom.core.paths import write_whole
-    from fathom.plots.style import save
-
-    if path.suffix in (".png", ".svg"):
-        save(draw(), path.with_suffix(""))
-    elif path.suffix == ".json":
-        write_whole(path, json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
-    else:
-        flat = [{k: v for k, v in row.items() if not isinstance(v, dict)} for row in rows]
-        text = io.StringIO()
-        if path.suffix == ".csv":
-            writer = csv.DictWriter(text, fieldnames=list(flat[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(flat)
-        else:
-            text.writelines("\t".join(str(v) for v in row.values()) + "\n" for row in flat)
-        write_whole(path, text.getvalue())
 
 
 def export(
@@ -191,12 +105,12 @@ def export(
     """
     from fathom.cli.exporting import write
 
-    found = _trained_run(run)
+    found = trained_run(run)
     suffix = {"onnx": "onnx", "safetensors": "safetensors", "torchscript": "pt"}[to]
     target = Path(out) if out else found.folder / f"{found.recipe}.{suffix}"
     if target.exists() and not force:
         raise SettingError(str(target), "is there already", "choose another --out, or say --force")
-    facts = write(_trained(found, "cpu"), to, target)
+    facts = write(trained_model(found, "cpu"), to, target)
 
     def page(console: Console) -> None:
         console.print(f"wrote    {short(target)}  ({target.stat().st_size:,} bytes)")
