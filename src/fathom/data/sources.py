@@ -24,7 +24,7 @@ from fathom.data.download import Progress, download
 from fathom.data.files import named
 from fathom.data.verify import fault
 
-Kind = Literal["pictures", "table"]
+Kind = Literal["pictures", "table", "text", "pairs"]
 Status = Literal["good", "wrong", "missing"]
 
 

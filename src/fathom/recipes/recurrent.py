@@ -1,0 +1,274 @@
+"""Recurrent language models (book 8.4 to 8.6, 9.1 to 9.3): plain, gated, with a cell, in layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Literal
+
+import torch
+from torch import Tensor
+
+from fathom.continuation import Continuation
+from fathom.core.arguments import Count, Impl, Rate
+from fathom.core.experiment import Experiment
+from fathom.core.findings import Findings, Table
+from fathom.core.recipe import recipe
+from fathom.data.texts import Text, Texts, Units, load_text
+from fathom.data.token_batches import TokenBatches
+from fathom.models.language import LanguageModel, language_model
+from fathom.plots.passages import surprises
+from fathom.recipes.libraries import Library, library
+
+Tokens = Annotated[Count | None, "train on the first so many, measure on what follows; or on all"]
+Order = Annotated[
+    Literal["sequential", "random"], "windows in order with the state carried over, or shuffled"
+]
+Steps = Annotated[Count, "tokens in a window"]
+Hidden = Annotated[Count, "numbers in the state"]
+Embedding = Annotated[Count | None, "numbers for each token; or one-hot vectors, as in the book"]
+Clip = Annotated[Rate, "the norm that gradients are brought down to"]
+Prefix = Annotated[str, "what is gone on from in the end; if empty, how the text begins"]
+ROW = 250  # tokens in a row of what is held out, at least: each begins without a state
+SHOWN = 400  # held-out characters whose surprise is shown
+
+
+@recipe(
+    section="8.5",
+    title="RNN from scratch / concise (8.4, 8.5, 8.6)",
+    zh="循环神经网络",
+    sample=dict(data="pydoc", epochs=100),
+    minutes=2,
+    book="perplexity 1.3 [1.2, 1.4]; with random batches 1.4",
+)
+def rnn(
+    data: Texts = "time-machine",
+    *,
+    impl: Impl = "torch",
+    unit: Units = "char",
+    tokens: Tokens = 10_000,
+    order: Order = "sequential",
+    batch_size: Count = 32,
+    num_steps: Steps = 35,
+    hidden_size: Hidden = 256,
+    embedding_size: Embedding = None,
+    lr: Rate = 1.0,
+    clip: Clip = 1.0,
+    epochs: Count = 500,
+    prefix: Prefix = "",
+) -> Experiment:
+    """Learn to write: predict each character of a text from those before it (Elman, 1990).
+
+    A state of some hundred numbers is all that the network knows of what it has read; each step
+    makes a new one of it by the same weights. On ten thousand characters it learns the text by
+    heart: the perplexity on what it has not seen tells how little it learned of the language.
+    """
+    lib = library(impl)
+    text = load_text(data, unit=unit)
+    model = language_model(
+        len(text.vocab), hidden_size, cell="rnn", embedding_size=embedding_size, nn=lib.nn
+    )
+    batches = _batches(text, tokens, order, batch_size, num_steps)
+    return _writing(text, model, lib, batches, lr, clip, epochs, prefix)
+
+
+@recipe(
+    section="9.1",
+    title="GRU",
+    zh="门控循环单元(GRU)",
+    sample=dict(data="pydoc", epochs=100),
+    minutes=3,
+    book="perplexity 1.0 [1.0, 1.3] concise, 1.1 [1.0, 1.3] from scratch",
+)
+def gru(
+    data: Texts = "time-machine",
+    *,
+    impl: Impl = "torch",
+    unit: Units = "char",
+    tokens: Tokens = 10_000,
+    order: Order = "sequential",
+    batch_size: Count = 32,
+    num_steps: Steps = 35,
+    hidden_size: Hidden = 256,
+    embedding_size: Embedding = None,
+    lr: Rate = 1.0,
+    clip: Clip = 1.0,
+    epochs: Count = 500,
+    prefix: Prefix = "",
+) -> Experiment:
+    """Learn to write with gates: one lets go of the past, one skips the present (Cho et al., 2014).
+
+    A gated recurrent unit keeps what it holds for as long as its update gate stays shut, so
+    gradients reach further back than through the plain recurrence of `rnn`.
+    """
+    lib = library(impl)
+    text = load_text(data, unit=unit)
+    model = language_model(
+        len(text.vocab), hidden_size, cell="gru", embedding_size=embedding_size, nn=lib.nn
+    )
+    batches = _batches(text, tokens, order, batch_size, num_steps)
+    return _writing(text, model, lib, batches, lr, clip, epochs, prefix)
+
+
+@recipe(
+    section="9.2",
+    title="LSTM",
+    zh="长短期记忆网络(LSTM)",
+    sample=dict(data="pydoc", epochs=100),
+    minutes=2,
+    book="perplexity 1.0 [1.0, 1.2] concise, 1.1 [1.1, 1.4] from scratch",
+)
+def lstm(
+    data: Texts = "time-machine",
+    *,
+    impl: Impl = "torch",
+    unit: Units = "char",
+    tokens: Tokens = 10_000,
+    order: Order = "sequential",
+    batch_size: Count = 32,
+    num_steps: Steps = 35,
+    hidden_size: Hidden = 256,
+    embedding_size: Embedding = None,
+    lr: Rate = 1.0,
+    clip: Clip = 1.0,
+    epochs: Count = 500,
+    prefix: Prefix = "",
+) -> Experiment:
+    """Learn to write with a memory that gates guard (Hochreiter and Schmidhuber, 1997).
+
+    The cell is only ever scaled and added to; what is written, kept and shown is decided by three
+    gates. It was the first recurrent network whose gradients did not die away over long texts.
+    """
+    lib = library(impl)
+    text = load_text(data, unit=unit)
+    model = language_model(
+        len(text.vocab), hidden_size, cell="lstm", embedding_size=embedding_size, nn=lib.nn
+    )
+    batches = _batches(text, tokens, order, batch_size, num_steps)
+    return _writing(text, model, lib, batches, lr, clip, epochs, prefix)
+
+
+@recipe(
+    section="9.3",
+    title="Deep RNNs",
+    zh="深度循环神经网络",
+    sample=dict(data="pydoc", epochs=100),
+    minutes=4,
+    book="perplexity 1.0 [1.0, 1.6]",
+)
+def deep_rnn(
+    data: Texts = "time-machine",
+    *,
+    impl: Impl = "torch",
+    cell: Annotated[Literal["lstm", "gru", "rnn"], "what each layer is made of"] = "lstm",
+    num_layers: Annotated[Count, "recurrent layers, each reading the states of the last"] = 2,
+    unit: Units = "char",
+    tokens: Tokens = 10_000,
+    order: Order = "sequential",
+    batch_size: Count = 32,
+    num_steps: Steps = 35,
+    hidden_size: Hidden = 256,
+    embedding_size: Embedding = None,
+    lr: Rate = 2.0,
+    clip: Clip = 1.0,
+    epochs: Count = 500,
+    prefix: Prefix = "",
+) -> Experiment:
+    """Learn to write with layer upon layer: the states of one are the inputs of the next."""
+    lib = library(impl)
+    text = load_text(data, unit=unit)
+    model = language_model(
+        len(text.vocab),
+        hidden_size,
+        cell=cell,
+        num_layers=num_layers,
+        embedding_size=embedding_size,
+        nn=lib.nn,
+    )
+    batches = _batches(text, tokens, order, batch_size, num_steps)
+    return _writing(text, model, lib, batches, lr, clip, epochs, prefix)
+
+
+def _batches(
+    text: Text, tokens: int | None, order: str, batch_size: int, num_steps: int
+) -> tuple[TokenBatches, TokenBatches]:
+    """To train on, and to measure on: whole, and read in order."""
+    train, held = text.split(tokens)
+    rows = min(batch_size, max(1, len(held) // ROW))
+    return (
+        TokenBatches(train, batch_size=batch_size, num_steps=num_steps, random=order == "random"),
+        TokenBatches(held, batch_size=rows, num_steps=ROW, whole=True, split="valid"),
+    )
+
+
+def _writing(
+    text: Text,
+    model: LanguageModel,
+    lib: Library,
+    batches: tuple[TokenBatches, TokenBatches],
+    lr: float,
+    clip: float,
+    epochs: int,
+    prefix: str,
+) -> Experiment:
+    """Train `model` to bet on the next token; in the end let it go on from `prefix`."""
+    train, valid = batches
+
+    def loss(logits_BTV: Tensor, next_BT: Tensor) -> Tensor:
+        return lib.cross_entropy(logits_BTV.flatten(0, 1), next_BT.flatten())
+
+    beginning = prefix or text.beginning()
+    writer = Continuation(text.vocab, text.unit, text.clean, beginning)
+    writer.encode(beginning)
+    return Experiment(
+        model,
+        train,
+        loss,
+        lib.optim.SGD(model.parameters(), lr=lr),
+        epochs,
+        valid=valid,
+        counts=Tensor.numel,
+        derived={"perplexity": lambda means: math.exp(min(means["loss"], 700.0))},
+        clip=clip,
+        predictor=writer,
+        report=_report(text, train, valid, writer, beginning),
+    )
+
+
+def _report(
+    text: Text,
+    train: TokenBatches,
+    valid: TokenBatches,
+    writer: Continuation,
+    beginning: str,
+) -> Callable[[torch.nn.Module], Findings]:
+    """Continuations, and how many bits each held-out token came as a surprise by."""
+
+    def report(model: torch.nn.Module) -> Findings:
+        assert isinstance(model, LanguageModel)
+        generator = torch.Generator().manual_seed(0)
+        likeliest = writer.continued(model, beginning)
+        drawn = writer.continued(model, beginning, temperature=0.7, generator=generator)
+        rows = [["the likeliest", beginning + likeliest], ["drawn", beginning + drawn]]
+        held = valid.ids[: SHOWN + 1].to(next(model.parameters()).device)
+        logits_1TV, _ = model.read(held[None, :-1])
+        bits_1T = -logits_1TV.log_softmax(-1).gather(-1, held[None, 1:, None].long()) / math.log(2)
+        figures = {}
+        if text.unit == "char":
+            figures["surprise"] = surprises(
+                text.shown(held[1:].cpu()),
+                bits_1T.flatten().tolist(),
+                title="text that was not trained on: how surprising each character was",
+            )
+        return Findings(
+            tables={
+                "How it goes on": Table(["", "continuation"], rows),
+                "Tokens": Table(
+                    ["in all", "different", "trained on", "held out"],
+                    [[len(text), len(text.vocab) - 1, len(train.ids), len(valid.ids)]],
+                ),
+            },
+            figures=figures,
+        )
+
+    return report
