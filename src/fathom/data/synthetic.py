@@ -1,6 +1,6 @@
 """Data made from a formula and a seed: the truth is known, so a fit can be compared with it.
 
-Source   Book 3.2 (a line with noise) and 4.4 (a cubic seen through twenty powers).
+Source   Book 3.2 (a line with noise), 4.1 (exclusive or) and 4.4 (a cubic through twenty powers).
 Shapes   N samples, K features.
 """
 
@@ -50,3 +50,30 @@ def polynomial(
     x_ND = powers(torch.randn(count, generator=generator), degree)
     y_N1 = x_ND @ true_D1 + noise * torch.randn(count, 1, generator=generator)
     return x_ND, y_N1
+
+
+def exclusive_or(count: int, noise: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Points (count, 2) around the corners (±1, ±1), and labels (count,): 1 where the signs differ.
+
+    The corners take turns.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    corners_42 = torch.tensor([[-1.0, -1.0], [1.0, 1.0], [-1.0, 1.0], [1.0, -1.0]])
+    chosen_N = torch.arange(count) % 4
+    x_N2 = corners_42[chosen_N] + noise * torch.randn(count, 2, generator=generator)
+    return x_N2, (chosen_N >= 2).long()
+
+
+def separable(count: int, features: int, margin: float, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Features (count, features), signs ±1 (count,), and the unit normal of a plane between them.
+
+    The plane goes through the origin. Points are uniform along its normal, from `margin` to 1 on
+    either side, and normal along all other directions, with variances that sum to one.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    basis_KK, _ = torch.linalg.qr(torch.randn(features, features, generator=generator).double())
+    signs_N = torch.randint(2, (count,), generator=generator).double() * 2 - 1
+    along_N = margin + (1 - margin) * torch.rand(count, generator=generator).double()
+    x_NK = torch.randn(count, features, generator=generator).double() / (features - 1) ** 0.5
+    x_NK[:, 0] = signs_N * along_N
+    return x_NK @ basis_KK.T, signs_N, basis_KK[:, 0]
