@@ -38,7 +38,7 @@ from fathom.engine.progress import progress
 from fathom.engine.remembered import choices_file
 from fathom.engine.runs import Run
 from fathom.engine.tuning import choose
-from fathom.engine.updates import Gradients, descend, supervised
+from fathom.engine.updates import Gradients, descend, gradients_of
 from fathom.recipes.cnn import lenet
 from fathom.recipes.linear import softmax_regression
 from fathom.recipes.perceptrons import mlp
@@ -70,13 +70,7 @@ def _ours(recipe: Recipe) -> Epoch:
     experiment = prepared.experiment
 
     def gradients(dtype: torch.dtype | None) -> Gradients:
-        return supervised(
-            experiment.model,
-            experiment.objective,
-            experiment.metrics,
-            device=prepared.device,
-            dtype=dtype,
-        )
+        return gradients_of(experiment, device=prepared.device, dtype=dtype)
 
     choice = choose(
         gradients,

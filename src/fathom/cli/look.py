@@ -137,7 +137,7 @@ def _time(minutes: float) -> str:
 def _commands(recipe: Recipe) -> list[tuple[str, str]]:
     name = recipe.name
     commands = [
-        (f"try {name}", "on built-in data, about a minute"),
+        (f"try {name}", "on built-in data, offline"),
         (f"run {name}", f"as in the book, about {_time(recipe.minutes)}"),
     ]
     if "data" in recipe.arguments:

@@ -28,7 +28,7 @@ from fathom.engine.remembered import choices_file
 from fathom.engine.runs import Run, plain
 from fathom.engine.signals import StopFlag
 from fathom.engine.tuning import Choice, choose
-from fathom.engine.updates import Gradients, accumulate, descend, supervised
+from fathom.engine.updates import Gradients, descend, gradients_of
 from fathom.engine.weights import to_safetensors
 
 GoOn = Callable[[Checkpoints, Training], None]
@@ -54,18 +54,10 @@ def fit(
     kept = Checkpoints(run.checkpoints, {}, say=around.say)
 
     def gradients(dtype: torch.dtype | None) -> Gradients:
-        one = supervised(
-            forward,
-            experiment.objective,
-            experiment.metrics,
-            device=prepared.device,
-            dtype=dtype,
-            scale=scaler.scale if scaler else None,
+        scale = scaler.scale if scaler else None
+        return gradients_of(
+            experiment, device=prepared.device, dtype=dtype, forward=forward, scale=scale
         )
-        parts = experiment.accumulate
-        if parts == 1:
-            return one
-        return accumulate(one, model.parameters(), parts, experiment.counts)
 
     kept.probe()
     with StopFlag() as stop, _told(prepared, training, kept):

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fathom.core.experiment import Counts, Metric
+from fathom.core.experiment import Counts, Experiment, Metric
 from fathom.engine.guard import Guard
 from fathom.engine.loop import Update, Values
 from fathom.engine.nested import each, split
@@ -53,6 +53,32 @@ def supervised(
         return values
 
     return gradients
+
+
+def gradients_of(
+    experiment: Experiment,
+    *,
+    device: torch.device,
+    dtype: torch.dtype | None = None,
+    forward: Callable[[Any], Any] | None = None,
+    scale: Callable[[Tensor], Tensor] | None = None,
+) -> Gradients:
+    """What one batch teaches an experiment's model, in as many pieces as it asks for.
+
+    `forward` is the model or what stands for it (compiled).
+    """
+    one = supervised(
+        forward or experiment.model,
+        experiment.objective,
+        experiment.metrics,
+        device=device,
+        dtype=dtype,
+        scale=scale,
+    )
+    if experiment.accumulate == 1:
+        return one
+    parameters = experiment.model.parameters()
+    return accumulate(one, parameters, experiment.accumulate, experiment.counts)
 
 
 def accumulate(
