@@ -21,6 +21,7 @@ Function = Callable[[Tensor], Tensor]
 Optimizers = Callable[[list[Tensor]], torch.optim.Optimizer]
 Point = Sequence[float] | Tensor
 
+SHORT = 2.0**-20  # of a gradient: the first try of a line search
 HALVINGS = 60  # of an interval: what is left is below the rounding of its ends
 
 
@@ -35,22 +36,23 @@ def gradient(f: Function, point_N: Tensor) -> Tensor:
 
 
 def hessian(f: Function, point_N: Tensor) -> Tensor:
-    """The second derivatives (N, N) of f at a point."""
+    """The second derivatives (N, N) of f at a point; also (..., N, N) at many points at once."""
     with torch.enable_grad():
         x = point_N.detach().clone().requires_grad_()
-        value = f(x)
-        if not value.requires_grad:
-            return x.new_zeros(len(x), len(x))
-        (slopes,) = torch.autograd.grad(value, x, create_graph=True)
+        value = f(x).sum()
+        slopes = torch.zeros_like(x)
+        if value.requires_grad:
+            (slopes,) = torch.autograd.grad(value, x, create_graph=True)
         if not slopes.requires_grad:  # a plane
-            return x.new_zeros(len(x), len(x))
-        rows = [torch.autograd.grad(s, x, retain_graph=True)[0] for s in slopes]
-    return torch.stack(rows)
+            return x.new_zeros(*x.shape, x.shape[-1])
+        each = slopes.unbind(-1)
+        rows = [torch.autograd.grad(s.sum(), x, retain_graph=True)[0] for s in each]
+    return torch.stack(rows, dim=-2)
 
 
 def descend(f: Function, start: Point, optimizer: Optimizers, steps: int) -> Tensor:
     """The path of an optimiser of torch or scratch: `lambda p: optim.SGD(p, lr=0.1)`."""
-    x = _point(start).requires_grad_()
+    x = as_point(start).requires_grad_()
     rule = optimizer([x])
 
     def step(point: Tensor) -> Tensor:
@@ -63,7 +65,7 @@ def descend(f: Function, start: Point, optimizer: Optimizers, steps: int) -> Ten
 
 def gradient_descent(f: Function, start: Point, lr: float, steps: int) -> Tensor:
     """x <- x - lr g."""
-    return follow(lambda x: x - lr * gradient(f, x), _point(start), steps)
+    return follow(lambda x: x - lr * gradient(f, x), as_point(start), steps)
 
 
 def newton(
@@ -85,7 +87,7 @@ def newton(
         solved, singular = torch.linalg.solve_ex(h, g)
         return torch.full_like(x, torch.nan) if singular else x - lr * solved
 
-    return follow(step, _point(start), steps)
+    return follow(step, as_point(start), steps)
 
 
 def preconditioned(f: Function, start: Point, steps: int, *, lr: float = 1.0) -> Tensor:
@@ -98,12 +100,12 @@ def preconditioned(f: Function, start: Point, steps: int, *, lr: float = 1.0) ->
         scale = hessian(f, x).diagonal().abs()
         return x - lr * gradient(f, x) / torch.where(scale > 0, scale, torch.ones_like(scale))
 
-    return follow(step, _point(start), steps)
+    return follow(step, as_point(start), steps)
 
 
 def steepest_descent(f: Function, start: Point, steps: int) -> Tensor:
     """Along the gradient each time, as far as it goes down: no rate to choose."""
-    return follow(lambda x: _along(f, x, -gradient(f, x)), _point(start), steps)
+    return follow(lambda x: _along(f, x, -gradient(f, x)), as_point(start), steps)
 
 
 def conjugate_gradient(f: Function, start: Point, steps: int) -> Tensor:
@@ -123,20 +125,20 @@ def conjugate_gradient(f: Function, start: Point, steps: int) -> Tensor:
         before.update(g=g, d=direction)
         return _along(f, x, direction)
 
-    return follow(step, _point(start), steps)
+    return follow(step, as_point(start), steps)
 
 
 def line_search(f: Function, point_N: Tensor, direction_N: Tensor) -> float:
     """How far along the direction f goes down: where its slope along it is first found to turn.
 
-    The interval is doubled until the slope at its end points up, then halved, as bisection does.
+    A short interval is doubled until the slope at its end points up, then halved by bisection.
     """
 
     def rises(t: float) -> bool:
         slope = float(gradient(f, point_N + t * direction_N) @ direction_N)
         return not slope < 0  # what is undefined is too far
 
-    low, high = 0.0, 1.0
+    low, high = 0.0, SHORT
     while not rises(high) and high < 1e12:
         low, high = high, 2 * high
     for _ in range(HALVINGS):
@@ -160,7 +162,8 @@ def _along(f: Function, x: Tensor, direction: Tensor) -> Tensor:
     return x + line_search(f, x, direction) * direction if direction.any() else x
 
 
-def _point(start: Point) -> Tensor:
+def as_point(start: Point) -> Tensor:
+    """A place of its own in float64, in which the traces are."""
     return torch.as_tensor(start, dtype=torch.float64).detach().clone()
 
 
