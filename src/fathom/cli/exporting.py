@@ -90,13 +90,17 @@ def _ask_torchscript(path: Path, inputs: Tensor) -> Tensor:
 
 
 def _compare(model: nn.Module, inputs: Tensor, target: Path, ask: Any) -> float:
-    """The largest difference of answers, for two sizes of batch. Raises ExportError above 1e-4."""
+    """The largest difference of answers, for two sizes of batch.
+
+    Raises ExportError above 1e-4, of answers larger than 1 above that part of the largest.
+    """
     largest = 0.0
     for size in (len(inputs), 1):
         with torch.inference_mode():
             expected = model(inputs[:size])
             found = ask(target, inputs[:size])
-        largest = max(largest, float((expected - found).abs().max()))
+        size_of_answers = max(1.0, float(expected.abs().max()))
+        largest = max(largest, float((expected - found).abs().max()) / size_of_answers)
     if not largest < 1e-4:
         wrong = f"answers differ by {largest:.2g} from the model's"
         raise ExportError(str(target), wrong, "do not use the file, and please report it")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Rows = list[dict[str, Any]]
 BATCH = 256
+MOST_ROWS = 40  # on a screen; a file and --json have them all
 
 
 def predict(
@@ -71,10 +72,12 @@ def predict(
     answered = _written if hasattr(predictor, "write") else _predicted
     rows, draw = answered(prepared, inputs, options)
     if target is not None:
-        _save(target, rows, draw)
+        _save(target, rows, draw, getattr(predictor, "names", "input"))
 
     def page(console: Console) -> None:
-        console.print(_answers_table(rows))
+        console.print(_answers_table(rows[:MOST_ROWS]))
+        if len(rows) > MOST_ROWS:
+            console.print(f"and {len(rows) - MOST_ROWS:,} more")
         if target is not None:
             console.print(f"\nsaved    {short(target)}")
 
@@ -133,7 +136,8 @@ def _target(save: str) -> Path:
     return path
 
 
-def _save(path: Path, rows: list[dict[str, Any]], draw: Any) -> None:
+def _save(path: Path, rows: list[dict[str, Any]], draw: Any, heading: str) -> None:
+    """`heading` is what a table calls the column of inputs, in the form that a contest asks."""
     from fathom.core.paths import write_whole
     from fathom.plots.style import save
 
@@ -142,7 +146,10 @@ def _save(path: Path, rows: list[dict[str, Any]], draw: Any) -> None:
     elif path.suffix == ".json":
         write_whole(path, json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
     else:
-        flat = [{k: v for k, v in row.items() if not isinstance(v, dict)} for row in rows]
+        flat = [
+            {heading if k == "input" else k: v for k, v in row.items() if not isinstance(v, dict)}
+            for row in rows
+        ]
         text = io.StringIO()
         if path.suffix == ".csv":
             writer = csv.DictWriter(text, fieldnames=list(flat[0]), lineterminator="\n")

@@ -164,6 +164,8 @@ def answer(run: Run, *, plot: bool = False) -> Answer:
         console.print(f"\nrun      {short(run.folder)}")
         for figure in _figures(run):
             console.print(f"figure   {short(figure)}")
+        for file in sorted(run.folder.glob("*.csv")):
+            console.print(f"file     {short(file)}")
         for line in _next(run):
             console.print(f"next     {line}")
 

@@ -41,6 +41,10 @@ class Number:
     std: float
     log: bool = False
 
+    @property
+    def features(self) -> list[str]:
+        return [self.name]
+
 
 @dataclass(frozen=True)
 class Date:
@@ -51,6 +55,10 @@ class Date:
     std: float
     first: First
 
+    @property
+    def features(self) -> list[str]:
+        return [self.name, f"sin({self.name})", f"cos({self.name})"]
+
 
 @dataclass(frozen=True)
 class Word:
@@ -58,6 +66,13 @@ class Word:
 
     name: str
     words: tuple[str, ...]
+
+    @property
+    def features(self) -> list[str]:
+        return [f"{self.name}={word}" for word in (*self.words, EMPTY, OTHER)]
+
+
+Column = Number | Date | Word
 
 
 class Scales(NamedTuple):
@@ -75,7 +90,7 @@ class Features:
     With `clip` no standardised number is further than that from 0.
     """
 
-    columns: tuple[Number | Date | Word, ...]
+    columns: tuple[Column, ...]
     missing: Missing
     notes: tuple[str, ...]
     clip: float = math.inf
@@ -83,15 +98,7 @@ class Features:
     @property
     def names(self) -> list[str]:
         """One for each feature."""
-        names = []
-        for column in self.columns:
-            if isinstance(column, Word):
-                names += [f"{column.name}={word}" for word in (*column.words, EMPTY, OTHER)]
-            else:
-                names.append(column.name)
-                if isinstance(column, Date):
-                    names += [f"sin({column.name})", f"cos({column.name})"]
-        return names
+        return [name for column in self.columns for name in column.features]
 
     @property
     def scales(self) -> Scales:
@@ -99,10 +106,10 @@ class Features:
         rows: list[tuple[float, float, float]] = []
         for column in self.columns:
             if isinstance(column, Word):
-                rows += [(0, 1, 0)] * (len(column.words) + 2)
+                rows += [(0, 1, 0)] * len(column.features)
             else:
                 rows.append((column.mean, column.std, getattr(column, "log", False)))
-                rows += [(0, 1, 0)] * (2 * isinstance(column, Date))
+                rows += [(0, 1, 0)] * (len(column.features) - 1)
         return Scales(*torch.tensor(rows, dtype=torch.float64).unbind(1))
 
     def raw(self, table: Table) -> NDArray[np.float64]:
@@ -132,7 +139,7 @@ class Features:
 
     def learned_from(self, table: Table) -> Features:
         """The same features with means and deviations of other rows, and theirs alone."""
-        columns: list[Number | Date | Word] = []
+        columns: list[Column] = []
         for column in self.columns:
             if isinstance(column, Number):
                 values = _numbers(column, table, "mean")
@@ -156,7 +163,7 @@ def learn(
     left out. With `logs` columns without negatives that are skewed to the right (prices, areas)
     are taken as log(1 + x).
     """
-    columns: list[Number | Date | Word] = []
+    columns: list[Column] = []
     notes = []
     for name, values in table.columns.items():
         if isinstance(values, np.ndarray):

@@ -5,6 +5,7 @@ Source   De Cock 2011, "Ames, Iowa: Alternative to the Boston Housing Data"; boo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fathom.data.sources import File, Packing, Source, fetch
@@ -44,12 +45,16 @@ SOURCE = Source(
 )
 
 
-def tables() -> tuple[Table, Table]:
-    """The sales to learn from, 81 columns with Id and SalePrice, and those to be priced, 80."""
+def tables(words: Sequence[str] = ()) -> tuple[Table, Table]:
+    """The sales to learn from, 81 columns with Id and SalePrice, and those to be priced, 80.
+
+    `words` names columns of numbers that are read as words.
+    """
     from fathom.data.tables import read_csv
 
     paths = fetch(SOURCE)
-    return read_csv(paths[TRAIN]), read_csv(paths[TEST])
+    train = read_csv(paths[TRAIN], words=words)
+    return train, read_csv(paths[TEST], like=train)
 
 
 def made(count: int = 400, seed: int = 0) -> tuple[Table, Table]:

@@ -87,6 +87,33 @@ class Table:
         kept = {name: values for name, values in self.columns.items() if name not in names}
         return replace(self, columns=kept, sha256="")
 
+    def above(self, other: Table) -> Table:
+        """These rows and then those of `other`, of the columns of this one.
+
+        Raises DataError if a column is not there, or holds words in one and numbers in the other.
+        """
+        columns: dict[str, Numbers | Words] = {}
+        for name, values in self.columns.items():
+            more = other[name]
+            if isinstance(values, np.ndarray) and isinstance(more, np.ndarray):
+                columns[name] = np.concatenate([values, more])
+            elif isinstance(values, list) and isinstance(more, list):
+                columns[name] = [*values, *more]
+            else:
+                wrong = f"column {name} holds words in one table and numbers in the other"
+                raise DataError(other.file, wrong, "give it the same kind in both")
+        return replace(self, columns=columns, lines=[*self.lines, *other.lines], sha256="")
+
+    def row_names(self) -> str | None:
+        """The column that only tells rows apart: called id, or numbers that count up by one."""
+        for name, values in self.columns.items():
+            if name.lower() == "id":
+                return name
+            counts = isinstance(values, np.ndarray) and len(values) > 2
+            if counts and (np.diff(np.asarray(values, dtype=float)) == 1).all():
+                return name
+        return None
+
     def complete(self) -> Table:
         """The rows in which nothing is missing. Raises DataError if there are none."""
         lacking = np.zeros(len(self), dtype=bool)
@@ -114,6 +141,7 @@ def read_csv(
     header: Sequence[str] = (),
     words: Sequence[str] = (),
     missing: Sequence[str] = MISSING,
+    like: Table | None = None,
 ) -> Table:
     """A csv file, plain or gzipped, in UTF-8, with the names of the columns in its first row.
 
@@ -121,6 +149,7 @@ def read_csv(
         header: the names of the columns, if the file does not hold them
         words: columns that hold words although all their cells are numbers (codes, years)
         missing: cells that stand for nothing
+        like: a table whose columns of words hold words here too, whatever their cells are
 
     Raises DataError that names the line, and the column, of what is wrong.
     """
@@ -134,9 +163,11 @@ def read_csv(
     lines = [line for line, _ in rows]
     columns: dict[str, Numbers | Words] = {}
     empty = frozenset(missing)
+    kinds = {} if like is None else like.columns
+    worded = {*words, *(name for name, values in kinds.items() if isinstance(values, list))}
     for place, name in enumerate(names):
         cells: Words = [None if (cell := row[place].strip()) in empty else cell for _, row in rows]
-        columns[name] = cells if name in words else _typed(file, name, cells, lines)
+        columns[name] = cells if name in worded else _typed(file, name, cells, lines)
     return Table(file, columns, lines, hashlib.sha256(data).hexdigest())
 
 

@@ -39,11 +39,11 @@ class Surroundings:
         self.note(text)
 
     def keep(self, findings: Findings, folder: Path) -> None:
-        """Leave the figures and files of what was found in a folder."""
+        """Leave the figures of what was found in a folder, and tables (.csv) above it."""
         for name, figure in findings.figures.items():
             self.save(figure, folder / name)
         for name, content in findings.files.items():
-            write_whole(folder / name, content)
+            write_whole((folder.parent if name.endswith(".csv") else folder) / name, content)
 
 
 @dataclass(frozen=True)
