@@ -101,8 +101,9 @@ class Argument:
         return self._convert_one(value)
 
     def _pieces(self, item: Any) -> list[Any]:
-        """`1,2` among numbers is two of them; a text may hold commas."""
-        return item.split(",") if isinstance(item, str) and self.kind is not str else [item]
+        """`1,2` among numbers is two of them, `a,b` among choices; a text may hold commas."""
+        several = isinstance(item, str) and (self.kind is not str or self.choices)
+        return item.split(",") if several else [item]
 
     def _convert_one(self, value: Any) -> Any:
         try:

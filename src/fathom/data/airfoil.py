@@ -41,6 +41,16 @@ SOURCE = Source(
     ),
 )
 COLUMNS = ("frequency", "angle", "chord", "velocity", "thickness", "level")
+# Of the standardised measurements, rounded: what `made` makes up again.
+CORRELATIONS = (
+    (1.00, -0.28, 0.00, 0.13, -0.24),
+    (-0.28, 1.00, -0.50, 0.06, 0.75),
+    (0.00, -0.50, 1.00, 0.00, -0.22),
+    (0.13, 0.06, 0.00, 1.00, 0.00),
+    (-0.24, 0.75, -0.22, 0.00, 1.00),
+)
+WEIGHTS = (-0.58, -0.37, -0.48, 0.22, -0.27)
+NOISE = 0.695
 
 
 def table() -> Table:
@@ -64,3 +74,17 @@ def standardised(count: int = 1500) -> tuple[Tensor, Tensor]:
     values = (values - values.mean(0)) / values.std(0)
     kept = torch.from_numpy(values[:count].astype(np.float32))
     return kept[:, :-1].contiguous(), kept[:, -1:].contiguous()
+
+
+def made(count: int = 1500, *, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """What `standardised` gives, made up: the same correlations of features, weights and noise."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    correlations_KK = torch.tensor(CORRELATIONS, dtype=torch.float64)
+    noise_NK = torch.randn(count, 6, generator=generator, dtype=torch.float64)
+    x_NK = noise_NK[:, :5] @ torch.linalg.cholesky(correlations_KK).T
+    y_N1 = x_NK @ torch.tensor(WEIGHTS, dtype=torch.float64)[:, None] + NOISE * noise_NK[:, 5:]
+    values = torch.cat([x_NK, y_N1], dim=1)
+    values = (values - values.mean(0)) / values.std(0, correction=0)
+    return values[:, :-1].float().contiguous(), values[:, -1:].float().contiguous()

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from fathom.plots.labels import whole_numbers
-from fathom.plots.style import BLUE, FAINT, VERMILION, new_figure, styled
+from fathom.plots.style import BLUE, VERMILION, new_figure, readable, styled
 
 PANEL = 2.35, 1.55  # inches
 IN_A_ROW = 4
@@ -40,8 +40,15 @@ def rates_over_time(
                 other = axes.twinx()
                 other.plot(epochs, momenta[name], color=VERMILION, linestyle=(0, (5, 1.6)))
                 other.set_ylim(0.8, 1.0)
-                other.set_yticks([0.85, 0.95])
-                other.tick_params(colors=FAINT)
-                other.set_ylabel("momentum", color=VERMILION)
-                other.grid(visible=False)
+                other.set_yticks([])
+                low = min(range(len(epochs)), key=momenta[name].__getitem__)
+                ends = [(0, "left", "bottom"), (low, "center", "top"), (-1, "right", "bottom")]
+                for index, across, up in ends:
+                    at, text = (epochs[index], momenta[name][index]), f"{momenta[name][index]:.2f}"
+                    text += " momentum" if across == "right" else ""
+                    place = {"ha": across, "va": up, "fontsize": 8, "color": readable(VERMILION)}
+                    sign = -1 if up == "top" else 1
+                    other.annotate(
+                        text, at, xytext=(0, 3 * sign), textcoords="offset points", **place
+                    )
     return figure
