@@ -13,18 +13,18 @@ from fathom.models.initialise import initialise
 
 
 def linear_regression(
-    inputs: int, *, bias: bool = True, nn: ModuleType = torch.nn
+    inputs: int, *, bias: bool = True, std: float = 0.01, nn: ModuleType = torch.nn
 ) -> torch.nn.Module:
-    """(N, inputs) to (N, 1)."""
-    return _small(nn.Sequential(nn.Linear(inputs, 1, bias=bias)), nn)
+    """(N, inputs) to (N, 1), from weights N(0, std²)."""
+    return _normal(nn.Sequential(nn.Linear(inputs, 1, bias=bias)), std, nn)
 
 
 def softmax_regression(
     inputs: int, classes: int = 10, *, nn: ModuleType = torch.nn
 ) -> torch.nn.Module:
     """(N, ...) with `inputs` numbers an example to logits (N, classes)."""
-    return _small(nn.Sequential(nn.Flatten(), nn.Linear(inputs, classes)), nn)
+    return _normal(nn.Sequential(nn.Flatten(), nn.Linear(inputs, classes)), 0.01, nn)
 
 
-def _small(model: torch.nn.Module, nn: ModuleType) -> torch.nn.Module:
-    return initialise(model, lambda weight: nn.init.normal_(weight, std=0.01), nn.init.zeros_)
+def _normal(model: torch.nn.Module, std: float, nn: ModuleType) -> torch.nn.Module:
+    return initialise(model, lambda weight: nn.init.normal_(weight, std=std), nn.init.zeros_)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from matplotlib.axes import Axes
@@ -54,33 +55,36 @@ def decision_boundaries(
     return figure
 
 
-def divided(
-    cases: Sequence[tuple[Sequence[int], Tensor | None]],
-    points: Sequence[Point],
-    titles: Sequence[str],
-    *,
-    title: str = "",
-    columns: int = 4,
-) -> Figure:
-    """The same points with signs ±1 and the line w0 + w1 x + w2 y = 0 between them, if there is.
+class Labelled(NamedTuple):
+    """Points with signs ±1, and the line w0 + w1 x + w2 y = 0 between them, if there is one."""
 
-    Where there is none, points of one sign are joined: the joints cross, or one holds a point.
+    title: str
+    points: Sequence[Point]
+    signs: Sequence[int]
+    line: Sequence[float] | None = None
+
+
+def divided(cases: Sequence[Labelled], *, title: str = "", columns: int = 4) -> Figure:
+    """A panel for each labelling, with its line.
+
+    Where there is none, points of one sign are joined: joints cross, or surround a point.
     """
-    xs, ys = zip(*points, strict=True)
-    pad = 0.3 * max(max(xs) - min(xs), max(ys) - min(ys))
-    limits = (min(xs) - pad, max(xs) + pad), (min(ys) - pad, max(ys) + pad)
     with styled():
         figure, grid = _grid(len(cases), columns, title)
-        for axes, (signs, line), head in zip(grid, cases, titles, strict=False):
-            labels = [sign > 0 for sign in signs]
-            if line is not None:
-                _half_planes(axes, line, limits)
+        for axes, case in zip(grid, cases, strict=False):
+            xs, ys = zip(*case.points, strict=True)
+            half = 0.8 * max(max(xs) - min(xs), max(ys) - min(ys))
+            across, up = (max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2
+            limits = (across - half, across + half), (up - half, up + half)
+            labels = [int(sign > 0) for sign in case.signs]
+            if case.line is not None:
+                _half_planes(axes, case.line, limits)
             else:
-                for kind, colour in ((False, VERMILION), (True, BLUE)):
-                    same = [p for p, label in zip(points, labels, strict=True) if label == kind]
+                for kind, colour in ((0, VERMILION), (1, BLUE)):
+                    same = [p for p, k in zip(case.points, labels, strict=True) if k == kind]
                     axes.plot(*zip(*same, same[0], strict=True), color=colour, linewidth=1.4)
-            _points(axes, points, labels, size=7)
-            axes.set(xlim=limits[0], ylim=limits[1], title=head)
+            _points(axes, case.points, labels, size=7)
+            axes.set(xlim=limits[0], ylim=limits[1], title=case.title)
     return figure
 
 
@@ -106,7 +110,7 @@ def _points(axes: Axes, points: Sequence[Point], labels: Sequence[int], *, size:
                       markeredgecolor="white", markeredgewidth=0.5, clip_on=True)  # fmt: skip
 
 
-def _half_planes(axes: Axes, line: Tensor, limits: tuple[Point, Point]) -> None:
+def _half_planes(axes: Axes, line: Sequence[float], limits: tuple[Point, Point]) -> None:
     (left, right), (low, high) = limits
     x, y = torch.linspace(left, right, 61), torch.linspace(low, high, 61)
     height = line[0] + line[1] * x[None, :] + line[2] * y[:, None]

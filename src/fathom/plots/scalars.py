@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from fathom.plots.labels import End, label_ends
+from fathom.plots.labels import End, label_ends, whole_numbers
 from fathom.plots.style import BLUE, COLOURS, DASHES, INK, new_axes, new_figure, styled
 
 HEIGHT = 3.2  # inches
@@ -27,8 +27,9 @@ def lines(
     ylabel: str = "",
     log_x: bool = False,
     log_y: bool = False,
+    whole_x: bool = False,
 ) -> Figure:
-    """Functions of one variable, each named at its right end."""
+    """Functions of one variable, each named at its right end; `whole_x` has no ticks between."""
     with styled():
         figure, axes = new_axes(5.6, HEIGHT, title)
         ends = []
@@ -39,6 +40,8 @@ def lines(
         axes.set(xlabel=xlabel, ylabel=ylabel)
         axes.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
         axes.margins(x=0.01)
+        if whole_x:
+            whole_numbers(axes)
         label_ends(axes, ends, HEIGHT)
     return figure
 
