@@ -11,6 +11,7 @@ Shapes   N variables, T steps. A function takes points (..., N) to values (...);
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -126,6 +127,39 @@ def conjugate_gradient(f: Function, start: Point, steps: int) -> Tensor:
         return _along(f, x, direction)
 
     return follow(step, as_point(start), steps)
+
+
+def noisy_descent(
+    f: Function,
+    start: Point,
+    rate: Callable[[int], float],
+    steps: int,
+    *,
+    noise: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """Gradient descent that sees each slope with N(0, noise²) added, at the rate of each step.
+
+    The start may be one point (N,) or many (..., N), each with noise of its own; then the path is
+    (T + 1, ..., N).
+    """
+    time = itertools.count()
+
+    def step(x: Tensor) -> Tensor:
+        seen = noise * torch.randn(x.shape, generator=generator, dtype=x.dtype)
+        return x - rate(next(time)) * (gradient(f, x) + seen)
+
+    return follow(step, as_point(start), steps)
+
+
+def nearest_minimum(f: Function, start: Point) -> Tensor | None:
+    """The minimum that conjugate gradients and Newton come to from a start; none if they do not."""
+    x = conjugate_gradient(f, start, 40)[-1]
+    x = newton(f, x, 8, absolute=True)[-1]
+    h, g = hessian(f, x), gradient(f, x)
+    if not torch.isfinite(h).all() or float(torch.linalg.eigvalsh(h)[0]) <= 0:
+        return None
+    return x if float(g.norm()) < 1e-6 * (1 + float(h.norm())) else None
 
 
 def line_search(f: Function, point_N: Tensor, direction_N: Tensor) -> float:

@@ -66,6 +66,27 @@ def best_momentum(curvatures: Sequence[float]) -> tuple[float, float]:
     return 4 / (small + large) ** 2, ((large - small) / (large + small)) ** 2
 
 
+def noise_floor(lr: float, curvature: float, noise: float) -> float:
+    """The mean square distance at which descent with N(0, noise²) on its slopes stays."""
+    return lr * noise**2 / (curvature * (2 - lr * curvature))
+
+
+def expected_squares(
+    curvatures: Sequence[float], start: Sequence[float], rates: Sequence[float], noise: float
+) -> Tensor:
+    """The mean square distance (T + 1,) of such a descent after each step of these rates.
+
+    `start` is where it begins along each direction of curvature, the minimum being at zero.
+    """
+    squares = torch.tensor(start, dtype=torch.float64) ** 2
+    values = torch.tensor(curvatures, dtype=torch.float64)
+    found = [squares.sum()]
+    for lr in rates:
+        squares = (1 - lr * values) ** 2 * squares + (lr * noise) ** 2
+        found.append(squares.sum())
+    return torch.stack(found)
+
+
 def measured_contraction(path: Tensor, minimum: Tensor | None = None) -> float:
     """What a step of the later half of a path multiplied the distance by, at the mean.
 

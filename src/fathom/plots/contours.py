@@ -10,13 +10,25 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import matplotlib
 import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from fathom.plots.style import BLACK, COLOURS, FAINT, MARKERS, VERMILION, new_figure, styled
+from fathom.plots.style import (
+    BLACK,
+    BLUE,
+    COLOURS,
+    FAINT,
+    INK,
+    MARKERS,
+    PURPLE,
+    VERMILION,
+    new_figure,
+    styled,
+)
 
 PANEL = 2.75, 2.45  # inches
 LEVELS = 13
@@ -71,18 +83,66 @@ def together(
     names: Sequence[str] = ("x", "y"),
     box: Box | None = None,
     title: str = "",
+    forbidden: Function | None = None,
 ) -> Figure:
-    """All paths in one picture of a function of two variables, told apart by colour and marker."""
+    """All paths in one picture of a function of two variables, told apart by colour and marker.
+
+    Where `forbidden` is above zero the ground is hatched.
+    """
     box = box or box_of(f, list(paths.values()))
     with styled():
         figure = new_figure(6.6, 3.9)
         axes = figure.add_subplot()
         axes.set_title(title)
         land(axes, f, box, names)
+        if forbidden is not None:
+            _hatch(axes, forbidden, box)
         for number, (name, path) in enumerate(paths.items()):
             colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
             trace(axes, f, path, colour, marker, name)
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+def level_places(
+    f: Function,
+    places: Sequence[tuple[Sequence[float], str]],
+    box: Box,
+    *,
+    names: Sequence[str] = ("x", "y"),
+    title: str = "",
+) -> Figure:
+    """A function with points of it marked, each kind (minimum, maximum, saddle, flat) its own."""
+    looks = {"minimum": ("v", BLUE), "maximum": ("^", VERMILION), "saddle": ("X", BLACK)}
+    with styled():
+        figure = new_figure(5.6, 3.4)
+        axes = figure.add_subplot()
+        axes.set_title(title)
+        if box.y is None:
+            _curve(axes, f, box, names[0])
+        else:
+            land(axes, f, box, names)
+        for kind in dict.fromkeys(kind for _, kind in places):
+            points = torch.tensor([list(p) for p, k in places if k == kind], dtype=torch.float64)
+            ys = points[:, 1] if points.shape[1] == 2 else f(points)
+            marker, colour = looks.get(kind, ("D", PURPLE))
+            look: dict[str, Any] = {"markersize": 9, "markeredgecolor": "white", "zorder": 5}
+            axes.plot(points[:, 0].numpy(), ys.numpy(), marker, color=colour, label=kind, **look)
+        if places:
+            axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure
+
+
+def chords(functions: Mapping[str, tuple[Function, float, float]], box: Box) -> Figure:
+    """Functions of one variable, each with the straight line between two of its points."""
+    with styled():
+        figure = new_figure(PANEL[0] * len(functions), PANEL[1])
+        for number, (name, (f, a, b)) in enumerate(functions.items()):
+            axes = figure.add_subplot(1, len(functions), number + 1)
+            axes.set_title(name, fontsize=9.5)
+            _curve(axes, f, box, "x")
+            xs = torch.tensor([[a], [b]], dtype=torch.float64)
+            axes.plot(xs[:, 0].numpy(), f(xs).numpy(), "o-", color=VERMILION, linewidth=1.4)
     return figure
 
 
@@ -132,6 +192,15 @@ def trace(
     ring: dict[str, Any] = {"markerfacecolor": "white", "markeredgecolor": BLACK}
     axes.plot(xs[0], ys[0], "o", markersize=6.5, zorder=5, **ring)
     axes.plot(xs[-1], ys[-1], "X", color=BLACK, markersize=6.5, markeredgecolor="white", zorder=6)
+
+
+def _hatch(axes: Axes, forbidden: Function, box: Box) -> None:
+    assert box.y is not None
+    x, y = (torch.linspace(*side, FINE, dtype=torch.float64) for side in (box.x, box.y))
+    values = forbidden(torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)).numpy()
+    with matplotlib.rc_context({"hatch.color": "#FFFFFF", "hatch.linewidth": 0.9}):
+        axes.contourf(x, y, values, levels=[0, math.inf], colors="none", hatches=["///"])
+    axes.contour(x, y, values, levels=[0], colors=INK, linewidths=1.2)
 
 
 def _curve(axes: Axes, f: Function, box: Box, name: str) -> None:
