@@ -8,8 +8,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
+from hypothesis import settings
 
 torch.set_num_threads(1)
+# A busy machine is no fault, and a test that failed fails again.
+settings.register_profile("fathom", deadline=None, derandomize=True)
+settings.load_profile("fathom")
 
 
 @pytest.fixture(autouse=True)
