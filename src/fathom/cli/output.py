@@ -58,16 +58,23 @@ def table(
 ) -> Table:
     """A plain table; columns whose numbers are in `right` are flush right and never broken.
 
-    Where there are none of these, the first column, of names, is not broken.
+    Where there are none of these, the first column, of names, is not broken. Words are flush
+    left wherever they stand.
     """
     found = Table(box=None, header_style="bold", pad_edge=False, show_header=any(columns))
     for index, column in enumerate(columns):
-        justify: Literal["left", "right"] = "right" if index in right else "left"
+        words = all(_is_word(row[index]) for row in rows)
+        justify: Literal["left", "right"] = "right" if index in right and not words else "left"
         narrow = index in right if len(right) else index == 0
         found.add_column(column, justify=justify, overflow="fold", no_wrap=narrow)
     for row in rows:
         found.add_row(*(shown(cell) for cell in row))
     return found
+
+
+def _is_word(cell: Any) -> bool:
+    """Whether it is text, and not that of a number (`1.5`, `-3 MB`)."""
+    return isinstance(cell, str) and not cell.lstrip("+-.~ ")[:1].isdigit()
 
 
 def shown(cell: Any) -> str:
