@@ -19,12 +19,12 @@ from fathom.core.findings import Findings, Table
 from fathom.core.order import derive
 from fathom.core.recipe import recipe
 from fathom.core.seeds import current_seed
-from fathom.plots.contours import panels, together
+from fathom.plots.contours import panels
 from fathom.plots.scalars import lines
 
 WAVE = "x*cos(0.15*pi*x)"
 BOWL = "x1**2 + 2*x2**2"
-VALLEY = quadratics.quadratic([1.0, 30.0], angle=0.6)  # narrow, and along neither variable
+VALLEY = quadratics.quadratic([1.0, 10.0], angle=0.6)  # narrow, and along neither variable
 
 
 @recipe(
@@ -64,7 +64,7 @@ def gradient_descent(
     rows = []
     for lr, path in zip(chosen, paths.values(), strict=True):
         theory = "-" if curvatures is None else quadratics.contraction(lr, known)
-        short = f" (undefined after step {len(path) - 1})" if len(path) <= steps else ""
+        short = f", no value after step {len(path) - 1}" if len(path) <= steps else ""
         measured = "-" if lowest is None else quadratics.measured_contraction(path, lowest)
         end = f.place(path[-1].tolist())
         rows.append([f"{lr:.4g}", lr / edge, end, measured, theory, _manner(path, lowest) + short])
@@ -72,7 +72,7 @@ def gradient_descent(
     traces, ways = _traces(), _ways()
     theory_rows, within = _theory()
     orders = _newton_orders()
-    columns = ["rate", "of 2/L", "ends at", "a step multiplies by", "in theory", "it"]
+    columns = ["rate", "of 2/L", "ends at", "a step multiplies by", "theory, near it", "it"]
     f_there = f"Gradient descent on {f.text} from {f.place(begin)}, {steps} steps"
     return Findings(
         tables={
@@ -87,8 +87,8 @@ def gradient_descent(
         },
         figures={
             "rates": panels(f, paths, names=f.variables, title=f_there),
-            "ways": together(VALLEY, ways, title="five ways down a narrow valley"),
-            "convergence": _distances(ways),
+            "ways": panels(VALLEY, ways, columns=3, title="five ways down a narrow valley"),
+            **({} if lowest is None else {"distance": _distances(paths, lowest, steps)}),
         },
         claims={
             "the book's traces come out in all digits it shows": all(t[3] for t in traces),
@@ -98,6 +98,10 @@ def gradient_descent(
             "Newton is done with a quadratic in one step, conjugate gradients in two": (
                 len(ways["Newton"]) == 2 and len(ways["conjugate gradients"]) == 3
             ),
+            "so is preconditioning, where the valley lies along a variable": float(
+                descent.preconditioned(quadratics.quadratic([1.0, 30.0]), [-2.0, 1.0], 1)[-1].norm()
+            )
+            < 1e-12,
         },
     )
 
@@ -118,7 +122,7 @@ def _read(function: str, start: Sequence[float] | None) -> tuple[Expression, lis
 def _manner(path: Tensor, lowest: Tensor | None) -> str:
     """How a path came down, in a word."""
     if lowest is None:
-        return "has no minimum to come to"
+        return "finds no minimum"
     away = path - lowest
     before, after = away[-2:] if len(away) > 1 else (away[0], away[0])
     if after.norm() > away[0].norm():
@@ -158,11 +162,11 @@ def _agrees(path: Tensor, book: str) -> bool:
 
 def _ways() -> dict[str, Tensor]:
     """Down the valley by five ways, each until its slope is below 1e-9."""
-    start, lr = [-2.0, 1.0], quadratics.best_rate([1.0, 30.0])
+    start, lr = [-2.12, -1.15], quadratics.best_rate([1.0, 10.0])
     paths = {
-        "best rate": descent.gradient_descent(VALLEY, start, lr, 400),
-        "line search": descent.steepest_descent(VALLEY, start, 60),
-        "preconditioned": descent.preconditioned(VALLEY, start, 100),
+        "best rate": descent.gradient_descent(VALLEY, start, lr, 200),
+        "line search": descent.steepest_descent(VALLEY, start, 200),
+        "preconditioned": descent.preconditioned(VALLEY, start, 200),
         "conjugate gradients": descent.conjugate_gradient(VALLEY, start, 10),
         "Newton": descent.newton(VALLEY, start, 10),
     }
@@ -170,38 +174,36 @@ def _ways() -> dict[str, Tensor]:
     return {name: p[: int((~arrived[name]).sum()) + 1] for name, p in paths.items()}
 
 
-def _distances(ways: dict[str, Tensor]) -> Figure:
-    longest = max(len(path) for path in ways.values())
+def _distances(paths: dict[str, Tensor], lowest: Tensor, steps: int) -> Figure:
     curves = {}
-    for name, path in ways.items():
-        distance = path.norm(dim=1).clamp(min=1e-10).tolist()
-        curves[name] = distance + [math.nan] * (longest - len(distance))
+    for name, path in paths.items():
+        distance = (path - lowest).norm(dim=1).clamp(min=1e-12).tolist()
+        curves[name] = distance + [math.nan] * (steps + 1 - len(distance))
     return lines(
-        range(longest),
+        range(steps + 1),
         curves,
-        title="down the same valley",
+        title="straight lines: each step multiplies the distance",
         xlabel="step",
         ylabel="distance to the minimum",
         log_y=True,
     )
 
 
-def _theory() -> tuple[list[list[object]], bool]:
+def _theory() -> tuple[list[tuple[str, float, float]], bool]:
     """Rates on a quadratic of condition 100, measured and as its eigenvalues tell."""
     curvatures = [1.0, 100.0]
     f, best = quadratics.quadratic(curvatures, angle=0.3), quadratics.best_rate(curvatures)
-    rows: list[list[object]] = []
+    rows = []
     for name, lr in (("rate 1/L", 0.01), ("best rate, 2/(L + l)", best)):
         path = descent.gradient_descent(f, [1.0, 1.0], lr, 300)
         measured = quadratics.measured_contraction(path)
-        rows.append([name, measured, quadratics.contraction(lr, curvatures)])
-    # Kantorovich's worst start: the error keeps its direction and turns its sign.
+        rows.append((name, measured, quadratics.contraction(lr, curvatures)))
+    # Kantorovich's worst start: the error keeps its size along both lines, and turns one sign.
     straight = quadratics.quadratic(curvatures)
     path = descent.steepest_descent(straight, [100.0, 1.0], 30)
-    rows.append(
-        ["line search, from its worst start", quadratics.measured_contraction(path), 99 / 101]
-    )
-    return rows, all(abs(float(m) / float(t) - 1) < 0.02 for _, m, t in rows)
+    measured = quadratics.measured_contraction(path)
+    rows.append(("line search, from its worst start", measured, 99 / 101))
+    return rows, all(abs(measured / theory - 1) < 0.02 for _, measured, theory in rows)
 
 
 def _splits_at_edge() -> bool:
@@ -260,7 +262,7 @@ def sgd(
     return Findings(
         tables={
             f"{walkers:,} walkers down {f.text} from {f.place(begin)}": Table(
-                ["", "last rate", "root mean square distance", "in theory"], rows
+                ["rate", "last rate", "root mean square distance", "in theory"], rows
             )
         },
         figures={
@@ -289,8 +291,8 @@ def _walks(
     """The book's three schedules, each by all walkers. Raises SettingError where one is lost."""
     schedules: dict[str, tuple[Callable[[int], float], int]] = {
         "constant": (lambda t: lr, steps),
-        "exponential, exp(-0.1t)": (lambda t: lr * math.exp(-0.1 * t), 20 * steps),
-        "polynomial, (1 + 0.1t)^-0.5": (lambda t: lr * (1 + 0.1 * t) ** -0.5, steps),
+        "exp(-0.1t)": (lambda t: lr * math.exp(-0.1 * t), 20 * steps),
+        "(1 + 0.1t)^-0.5": (lambda t: lr * (1 + 0.1 * t) ** -0.5, steps),
     }
     lowest = descent.nearest_minimum(f, begin)
     start = torch.tensor(begin, dtype=torch.float64)
@@ -357,18 +359,9 @@ def _book_walks_hold() -> dict[str, bool]:
 
 
 def _falling(walks: list[tuple[str, Walk]], steps: int) -> Figure:
-    """Distances of the first steps, and for a quadratic what theory says of them."""
-    curves = {}
-    for name, walk in walks:
-        word = name.partition(",")[0]
-        curves[word] = walk.measured[: 4 * steps + 1]
-        if walk.theory:
-            curves[f"{word}, theory"] = walk.theory[: 4 * steps + 1]
-    longest = max(len(curve) for curve in curves.values())
-    even = {name: curve + [math.nan] * (longest - len(curve)) for name, curve in curves.items()}
     return lines(
-        range(longest),
-        even,
+        range(steps + 1),
+        {name: walk.measured[: steps + 1] for name, walk in walks},
         title="how far the walkers are",
         xlabel="step",
         ylabel="root mean square distance",
