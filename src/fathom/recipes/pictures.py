@@ -17,6 +17,7 @@ from fathom.predictors import PictureClassifier
 
 SHOWN = 18
 MEASURED = 2_000
+UNITS = 40
 
 
 def classification(
@@ -48,7 +49,8 @@ def classification(
 def classified(pictures: PictureSet) -> Callable[[nn.Module], Findings]:
     """A report: held-out pictures with their classes, wrong ones marked; the common mistakes.
 
-    A model of one linear layer also shows its weights, a template for each class.
+    A model whose first layer is linear also shows its weights: a template for each class if there
+    is no other layer, else those of the hidden units that the pictures move most.
     """
 
     def report(model: nn.Module) -> Findings:
@@ -68,10 +70,15 @@ def classified(pictures: PictureSet) -> Callable[[nn.Module], Findings]:
                 shown, titles, wrong[chosen].tolist(), title="held out, and taken for"
             )
         }
-        weights = [p.detach().cpu() for p in model.parameters() if p.dim() > 1]
-        if len(weights) == 1 and weights[0].shape[1] == math.prod(pictures.form):
-            templates = weights[0].reshape(-1, *pictures.form)
-            figures["weights"] = weights_grid(templates, names, title="weights of each class")
+        matrices = [p.detach().cpu() for p in model.parameters() if p.dim() > 1]
+        if matrices[0].shape[1:] == (math.prod(pictures.form),):
+            templates = matrices[0].reshape(-1, *pictures.form)
+            if len(matrices) == 1:
+                figures["weights"] = weights_grid(templates, names, title="weights of each class")
+            else:
+                largest = matrices[0].norm(dim=1).argsort(descending=True)[:UNITS]
+                title = f"first layer: the {len(largest)} hidden units with the largest weights"
+                figures["weights"] = weights_grid(templates[largest], title=title)
         return Findings(
             tables={"Most common mistakes": mistakes(guesses, labels, names)}, figures=figures
         )
