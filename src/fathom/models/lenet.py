@@ -57,3 +57,35 @@ def lenet(
         return initialise(model, he, nn.init.zeros_)
     # Biases stay as the layers set them: the book's `init_weights` is silent about them.
     return initialise(model, nn.init.xavier_uniform_)
+
+
+def batch_norm_lenet(
+    classes: int = 10, *, in_channels: int = 1, size: int = 28, nn: ModuleType = torch.nn
+) -> torch.nn.Module:
+    """LeNet with batch normalisation before each sigmoid (book 7.5), and no padding.
+
+    Raises SettingError for pictures of fewer than 16 pixels a side.
+    """
+    if size < SMALLEST + 4:
+        wrong = "is too small for LeNet without padding"
+        raise SettingError(f"size {size}", wrong, f"use {SMALLEST + 4} or more")
+    side = ((size - 4) // 2 - 4) // 2
+    model = nn.Sequential(
+        nn.Conv2d(in_channels, 6, kernel_size=5),
+        nn.BatchNorm2d(6),
+        nn.Sigmoid(),
+        nn.AvgPool2d(kernel_size=2, stride=2),
+        nn.Conv2d(6, 16, kernel_size=5),
+        nn.BatchNorm2d(16),
+        nn.Sigmoid(),
+        nn.AvgPool2d(kernel_size=2, stride=2),
+        nn.Flatten(),
+        nn.Linear(16 * side * side, 120),
+        nn.BatchNorm1d(120),
+        nn.Sigmoid(),
+        nn.Linear(120, 84),
+        nn.BatchNorm1d(84),
+        nn.Sigmoid(),
+        nn.Linear(84, classes),
+    )
+    return initialise(model, nn.init.xavier_uniform_)

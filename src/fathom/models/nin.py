@@ -1,0 +1,71 @@
+"""Network in network: a small network of 1x1 convolutions at each place, no dense layers at all.
+
+Source   Lin et al. 2013, arXiv:1312.4400; book 7.3.
+Differs  The book draws first weights by Xavier's rule, which is made for layers that let the whole
+         signal through; a ReLU lets half of it through, and after twelve of them little is left
+         to learn from: `weights="xavier"`. He et al.'s rule makes good for it (`"he"`).
+Shapes   224 pixels -> 54 a side -> 26 -> 12 -> 5, one map for each class, whose mean is its logit.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from types import ModuleType
+from typing import Literal
+
+import torch
+
+from fathom.core.errors import SettingError
+from fathom.models.initialise import initialise
+from fathom.vision.windows import after
+
+Weights = Literal["he", "xavier"]
+
+WINDOWS = [(11, 4), (3, 2), (5, 1, 2), (3, 2), (3, 1, 1), (3, 2)]  # kernel, stride, padding
+
+
+def nin(
+    classes: int = 10,
+    *,
+    in_channels: int = 1,
+    size: int = 224,
+    width: int = 96,
+    dropout: float = 0.5,
+    weights: Weights = "he",
+    nn: ModuleType = torch.nn,
+) -> torch.nn.Module:
+    """(N, in_channels, size, size) to logits (N, classes).
+
+    `width` is the number of maps of the first block; those after it are in proportion. Raises
+    SettingError for pictures that the windows do not fit into.
+    """
+    if after(size, *WINDOWS) < 1:
+        raise SettingError(f"size {size}", "is too small for NiN", "use 67 or more")
+
+    def block(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0) -> list:
+        return [
+            nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, kernel_size=1),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, kernel_size=1),
+            nn.ReLU(),
+        ]
+
+    wide, wider = width * 8 // 3, width * 4
+    model = nn.Sequential(
+        *block(in_channels, width, kernel=11, stride=4),
+        nn.MaxPool2d(kernel_size=3, stride=2),
+        *block(width, wide, kernel=5, padding=2),
+        nn.MaxPool2d(kernel_size=3, stride=2),
+        *block(wide, wider, kernel=3, padding=1),
+        nn.MaxPool2d(kernel_size=3, stride=2),
+        nn.Dropout(dropout),
+        *block(wider, classes, kernel=3, padding=1),
+        nn.AdaptiveAvgPool2d((1, 1)),
+        nn.Flatten(),
+    )
+    if weights == "xavier":
+        return initialise(model, nn.init.xavier_uniform_)
+    he = partial(nn.init.kaiming_normal_, nonlinearity="relu")
+    return initialise(model, he, nn.init.zeros_)
