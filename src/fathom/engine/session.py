@@ -140,6 +140,9 @@ def resume(
                 kept.load(path, training)
                 around.say(f"{run.folder}: going on from step {training.clock.step}")
                 before, now = facts.get("arguments", old).get("lr"), settings.get("lr")
+                if isinstance(now, float) and before is None:  # the recipe had chosen it
+                    group = training.optimizer.param_groups[0]
+                    before = float(group.get("initial_lr", group["lr"]))
                 if isinstance(before, float) and isinstance(now, float) and before != now:
                     _scale_rates(training, now / before)
                 if settings.get("epochs") != facts.get("arguments", old).get("epochs"):

@@ -7,6 +7,7 @@ Source   Colours of Okabe and Ito 2008, "Color universal design": told apart wit
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -153,7 +154,9 @@ def save(figure: Figure, path: Path | str) -> list[Path]:
     # A date, or the version of matplotlib, would make two files of one figure.
     for suffix, unsaid in ((".svg", {"Date": None, "Creator": None}), (".png", {"Software": None})):
         content = io.BytesIO()
-        with styled():
+        with styled(), warnings.catch_warnings():
+            # A machine without a font for a user's own words shows boxes, and says so once a sign.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
             figure.savefig(content, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=unsaid)
         written.append(place.with_name(place.name + suffix))
         write_whole(written[-1], content.getvalue())

@@ -36,7 +36,7 @@ SHOWN = 12
     section="4.10",
     title="Kaggle: house prices",
     zh="预测房价",
-    sample=dict(data="made", encoding="rich", lr=0.01, weight_decay=0.05, epochs=60),
+    sample=dict(data="made", epochs=60),
     minutes=0.2,
     book="5-fold log-rmse 0.1706 [0.1700, 0.1713]",
     ours="0.1696 without the book's leak, 0.1709 with it; 0.1245 with rich encoding",
@@ -48,15 +48,15 @@ def house_prices(
     test: str | None = None,
     words: list[str] | None = None,
     impl: Impl = "torch",
-    encoding: Literal["book", "rich"] = "book",
+    encoding: Literal["book", "rich"] | None = None,
     model: Literal["linear", "mlp"] = "linear",
     hidden: Count = 64,
     folds: Annotated[int, Bounds(at_least=2)] = 5,
-    shuffle: bool = False,
+    split: Literal["blocks", "shuffled"] | None = None,
     leak: bool = False,
     batch_size: Count = 64,
-    lr: Rate = 5.0,
-    weight_decay: NonNegative = 0.0,
+    lr: Rate | None = None,
+    weight_decay: NonNegative | None = None,
     epochs: Count = 100,
 ) -> Experiment:
     """Predict a column of a table from the others: the whole of a Kaggle entry, on any table.
@@ -67,12 +67,11 @@ def house_prices(
     model is their ensemble; each row is validated by the one fold that has not seen it.
 
     With `--test`, or the contest's own, `submission.csv` is written into the run's folder; so does
-    `fathom predict RUN rows.csv --save submission.csv` for other rows. The defaults are the book's.
-    A good entry, and the way for tables of one's own:
+    `fathom predict RUN rows.csv --save submission.csv` for other rows. On the contest's data the
+    defaults are the book's. A better entry, and a table of one's own:
 
-        fathom run house-prices --encoding rich --words MSSubClass --lr 0.01 --weight-decay 0.05
-        fathom run house-prices --data my.csv --target price --encoding rich --shuffle --lr 0.01 \\
-            --weight-decay 0.05
+        fathom run house-prices --encoding rich --words MSSubClass
+        fathom run house-prices --data my.csv --target price --test to-be-priced.csv
 
     A column that counts rows (or is called id) names them and is not learned from, nor is one
     whose words hardly repeat. A word that training never saw counts as none of the known ones. An
@@ -83,16 +82,22 @@ def house_prices(
         target: the column to predict
         test: a .csv file of rows to predict, for submission.csv
         words: columns of numbers that are names of kinds, such as MSSubClass
-        encoding: as in the book, or rich: logarithms of the target and of skewed columns, nothing
-            further than 3 deviations out, and a learning rate that falls along a cosine
+        encoding: as in the book, and so on its data; or rich, and so on others: logarithms of the
+            target and of skewed columns, nothing further than 3 deviations out, and a learning
+            rate that falls along a cosine
         model: linear as in the book, or with a hidden layer
         hidden: units in the hidden layer of an mlp
         folds: how many parts are held out in turn
-        shuffle: deal the rows out to folds by chance, not in blocks: for a table that is sorted
+        split: into folds in blocks, as in the book and on its data; or shuffled, as other tables
+            are, since they may be sorted
         leak: as in the book, learn means and words from the held-out and the test rows too
-        weight_decay: L2 penalty
+        lr: learning rate; 5 in the book's encoding, else 0.01
+        weight_decay: L2 penalty; 0 in the book's encoding, else 0.05
     """
     lib = library(impl)
+    contest = data == ames.SOURCE.name
+    rich = encoding == "rich" if encoding else not contest
+    shuffled = split == "shuffled" if split else not contest
     table, unpriced = _tables(data, test, words or [])
     if leak and unpriced is None:
         raise SettingError("--leak", "there are no test rows to learn from", "give --test as well")
@@ -100,8 +105,8 @@ def house_prices(
         table,
         target,
         folds,
-        rich=encoding == "rich",
-        shuffle_seed=derive(current_seed(), 1) if shuffle else None,
+        rich=rich,
+        shuffle_seed=derive(current_seed(), 1) if shuffled else None,
         leak=unpriced if leak else None,
     )
     network = fold_networks(
@@ -111,10 +116,14 @@ def house_prices(
         clip=parts.features.clip,
         nn=lib.nn,
     )
+    if lr is None:
+        lr = 0.01 if rich else 5.0
+    if weight_decay is None:
+        weight_decay = 0.05 if rich else 0.0
     # The loss is the mean over the folds: each sees that part of its own gradient.
     optimizer = lib.optim.Adam(network.parameters(), lr=lr, weight_decay=weight_decay / folds)
     schedule = None
-    if encoding == "rich":
+    if rich:
         schedule = lib.optim.lr_scheduler.LambdaLR(optimizer, cosine(epochs))
     names = table.row_names()
     # Of a batch each fold misses its own part: so many rows that `batch_size` are left for it.
@@ -143,6 +152,8 @@ def _tables(data: str, test: str | None, words: list[str]) -> tuple[Data, Data |
     """The rows to learn from, and those to be predicted if there are any."""
     if data == "made":
         table, unpriced = ames.made()
+        if words:
+            raise SettingError("--words", "does not apply to the made sample", "leave it out")
     elif data == ames.SOURCE.name:
         table, unpriced = ames.tables(words)
     else:
@@ -212,15 +223,17 @@ def _entry(
 def _importance(
     model: torch.nn.Module, inputs_NF: Tensor, guesses_N: Tensor, parts: TableFolds
 ) -> dict[str, float]:
-    """The mean change of a guess when a column is made to say nothing, largest first."""
+    """The mean change of a guess when all rows are alike in a column, largest first."""
     before = parts.values(guesses_N)
     found = {}
     start = 0
     for column in parts.features.columns:
         width = len(column.features)
         hidden_NF = inputs_NF.clone()
-        nothing = 0.0 if isinstance(column, Word) else float("nan")
-        hidden_NF[:, start : start + width] = nothing
+        if isinstance(column, Word):  # the shares of the words, as a missing number is its mean
+            hidden_NF[:, start : start + width] = inputs_NF[:, start : start + width].mean(0)
+        else:
+            hidden_NF[:, start : start + width] = float("nan")
         after = parts.values(model(hidden_NF).mean(1).cpu())
         change = (after / before - 1) * 100 if parts.log else after - before
         found[column.name] = float(change.abs().mean())
