@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from fathom.data.synthetic import linear, polynomial, powers
+from fathom.data.synthetic import exclusive_or, linear, polynomial, powers, separable
 
 
 def test_linear_is_the_line_and_noise_of_the_size_asked_for():
@@ -51,3 +51,23 @@ def test_polynomial_is_the_cubic_of_the_book():
     noise = y[:, 0].double() - (5 + 1.2 * z - 3.4 * z**2 / 2 + 5.6 * z**3 / 6)
     assert abs(float(noise.mean())) < 0.01
     np.testing.assert_allclose(float(noise.std()), 0.1, rtol=0.05)
+
+
+def test_exclusive_or_has_its_corners_in_turn():
+    points, labels = exclusive_or(400, 0.1, seed=2)
+    assert torch.equal(labels, (points[:, 0] * points[:, 1] < 0).long())
+    for corner in range(4):
+        cloud = points[corner::4].double()
+        np.testing.assert_allclose(cloud.abs().mean(0).numpy(), [1, 1], atol=0.04)
+        np.testing.assert_allclose(cloud.std(0).numpy(), [0.1, 0.1], rtol=0.25)
+
+
+def test_separable_points_keep_their_margin():
+    x, signs, normal = separable(5000, 6, 0.2, seed=4)
+    distances = (signs * (x @ normal)).numpy()
+    np.testing.assert_allclose(float(normal.norm()), 1, rtol=1e-12)
+    assert 0.2 <= distances.min() < 0.21
+    assert 0.99 < distances.max() <= 1
+    assert 0.45 < float((signs > 0).double().mean()) < 0.55
+    along = torch.outer(x @ normal, normal)
+    np.testing.assert_allclose(float((x - along).square().sum(1).mean()), 1, rtol=0.05)

@@ -29,10 +29,11 @@ def perceptron(x_NK: Tensor, signs_N: Tensor) -> Perceptron:
     weight_K = torch.zeros_like(x_NK[0])
     mistakes = place = 0
     while len(wrong := (signs_N * (x_NK @ weight_K) <= 0).nonzero()[:, 0]):
-        ahead = wrong[wrong >= place]  # or, where there is none, the first of the next time round
+        ahead = wrong[wrong >= place]  # where there is none, the first of the next time round
         place = int(ahead[0] if len(ahead) else wrong[0])
         weight_K = weight_K + signs_N[place] * x_NK[place]
         mistakes += 1
+        place += 1
     return Perceptron(weight_K, mistakes)
 
 

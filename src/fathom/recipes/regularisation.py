@@ -206,7 +206,7 @@ def ridge(x_NK: Tensor, y_N1: Tensor, decay: float) -> Tensor:
     x_NK, y_N1 = x_NK.double() - x_NK.double().mean(0), y_N1.double() - y_N1.double().mean()
     N = len(x_NK)
     gram_NN = x_NK @ x_NK.T + N * decay * torch.eye(N, dtype=torch.float64)
-    return x_NK.T @ torch.linalg.pinv(gram_NN, hermitian=True) @ y_N1
+    return x_NK.T @ torch.linalg.pinv(gram_NN, rtol=1e-10, hermitian=True) @ y_N1
 
 
 @recipe(
