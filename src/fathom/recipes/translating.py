@@ -41,8 +41,10 @@ def translation(
 ) -> Experiment:
     """Train `model` on target tokens, padding left out; measure it on what was held out."""
 
+    cross_entropy = lib.nn.CrossEntropyLoss(ignore_index=NOTHING)
+
     def loss(logits_BTV: Tensor, labels_BT: Tensor) -> Tensor:
-        return lib.cross_entropy(logits_BTV.flatten(0, 1), labels_BT.flatten())
+        return cross_entropy(logits_BTV.flatten(0, 1), labels_BT.flatten())
 
     def batches(part: Pairs, **more: Any) -> PairBatches:
         return PairBatches(pairs.numbered(part), batch_size=batch_size, **more)
