@@ -114,7 +114,7 @@ def random_links(steps: int, window: float, samples: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     keep = 1 - 1 / window
     kept = torch.rand(samples, steps, generator=generator, dtype=torch.float64) < keep
-    return kept / keep
+    return kept.double() / keep
 
 
 def every_link(steps: int, window: float) -> tuple[Tensor, Tensor]:
