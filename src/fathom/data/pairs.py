@@ -122,7 +122,7 @@ def parsed(text: str, name: str, most: int | None = None) -> Pairs:
     if not found:
         raise DataError(name, "holds no pairs", "write a sentence, a tab and its translation")
     sentences, translations = zip(*found, strict=True)
-    return Pairs(name, sentences, translations)
+    return Pairs(name, list(sentences), list(translations))
 
 
 def parted(
