@@ -16,6 +16,8 @@ from torch import Tensor
 
 from fathom.calculus.descent import Function, Point, as_point, follow, gradient, hessian
 
+WEIGHTS = [k / 10 for k in range(1, 10)]  # where a chord or segment is looked at
+
 Members = Callable[[Tensor], Tensor]
 Projection = Callable[[Tensor], Tensor]
 
@@ -33,9 +35,9 @@ def worst_chord(f: Function, points_PN: Tensor) -> Chord:
     p = points_PN
     a, b = p.repeat_interleave(len(p), dim=0), p.repeat(len(p), 1)
     chord = Chord(p[0], p[0], -torch.inf)
-    for weight in torch.linspace(0.1, 0.9, 9, dtype=p.dtype):
+    for weight in WEIGHTS:
         above = f(weight * a + (1 - weight) * b) - (weight * f(a) + (1 - weight) * f(b))
-        above = torch.where((a != b).any(-1), above, -torch.inf)
+        above = torch.where((a != b).any(-1) & torch.isfinite(above), above, -torch.inf)
         worst = int(above.argmax())
         if above[worst] > chord.above:
             chord = Chord(a[worst], b[worst], float(above[worst]))
@@ -43,16 +45,17 @@ def worst_chord(f: Function, points_PN: Tensor) -> Chord:
 
 
 def least_curvature(f: Function, points_PN: Tensor) -> float:
-    """The least second derivative in any direction at any of the points."""
-    return float(torch.linalg.eigvalsh(hessian(f, points_PN)).min())
+    """The least second derivative in any direction at any of the points where there are any."""
+    h = hessian(f, points_PN)
+    h = h[torch.isfinite(h).flatten(1).all(1)]
+    return float(torch.linalg.eigvalsh(h).min()) if len(h) else torch.nan
 
 
 def segments_inside(members: Members, points_PN: Tensor) -> float:
     """Of the segments between members, the share that never leaves the set: 1 if it is convex."""
     inside = points_PN[members(points_PN)]
     a, b = inside[:, None], inside[None, :]
-    weights = torch.linspace(0.1, 0.9, 9, dtype=inside.dtype)
-    stays = torch.stack([members(w * a + (1 - w) * b) for w in weights]).all(0)
+    stays = torch.stack([members(w * a + (1 - w) * b) for w in WEIGHTS]).all(0)
     return float(stays.double().mean())
 
 

@@ -64,7 +64,7 @@ def panels(
     rows = math.ceil(len(paths) / columns)
     with styled():
         height = PANEL[1] * rows + (0.3 if title else 0)
-        figure = new_figure(PANEL[0] * columns, height, title)
+        figure = new_figure(PANEL[0] * max(columns, 2), height, title)  # room for the title
         for number, (name, path) in enumerate(paths.items()):
             axes = figure.add_subplot(rows, columns, number + 1)
             axes.set_title(name, fontsize=9.5)

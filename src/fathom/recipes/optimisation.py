@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -21,6 +21,7 @@ from fathom.core.recipe import recipe
 from fathom.core.seeds import current_seed
 from fathom.plots.contours import panels
 from fathom.plots.scalars import lines
+from fathom.recipes.functions import with_start
 
 WAVE = "x*cos(0.15*pi*x)"
 BOWL = "x1**2 + 2*x2**2"
@@ -54,7 +55,7 @@ def gradient_descent(
         rates: learning rates; without, 0.05, 0.2, 0.9 and 1.1 of 2/L, as the book has them for x²
         steps: how many are taken
     """
-    f, begin = _read(function, start)
+    f, begin = with_start(function, start)
     lowest = descent.nearest_minimum(f, begin)
     curvatures = None if lowest is None else torch.linalg.eigvalsh(descent.hessian(f, lowest))
     known = [1.0] if curvatures is None else curvatures.tolist()
@@ -86,7 +87,7 @@ def gradient_descent(
             ),
         },
         figures={
-            "rates": panels(f, paths, names=f.variables, title=f_there),
+            "rates": panels(f, paths, names=f.variables, title=f_there[:90]),
             "ways": panels(VALLEY, ways, columns=3, title="five ways down a narrow valley"),
             **({} if lowest is None else {"distance": _distances(paths, lowest, steps)}),
         },
@@ -104,19 +105,6 @@ def gradient_descent(
             < 1e-12,
         },
     )
-
-
-def _read(function: str, start: Sequence[float] | None) -> tuple[Expression, list[float]]:
-    """The function, and a start that has a value. Raises SettingError."""
-    f = parse(function)
-    size = len(f.variables)
-    begin = list(start or ([10.0] if size == 1 else [-5.0, -2.0]))
-    if len(begin) != size:
-        thing = "--start " + " ".join(f"{number:g}" for number in begin)
-        wrong = f"is not a number for each of {', '.join(f.variables)}"
-        raise SettingError(thing, wrong, f"give {size}, such as {' '.join(['1'] * size)}")
-    f.check(begin)
-    return f, begin
 
 
 def _manner(path: Tensor, lowest: Tensor | None) -> str:
@@ -254,7 +242,7 @@ def sgd(
         steps: how many are taken; of the exponential schedule twenty times as many
         walkers: how many go, each with noise of its own
     """
-    f, begin = _read(function, start)
+    f, begin = with_start(function, start)
     walks = _walks(f, begin, lr, noise, steps, walkers)
     rows = [[name, w.last_rate, w.measured[-1], w.theory and w.theory[-1]] for name, w in walks]
     still = descent.gradient_descent(f, begin, lr, steps)
