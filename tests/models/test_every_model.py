@@ -10,12 +10,14 @@ from collections.abc import Callable
 import closed_forms
 import pytest
 import torch
+from kinds_of_input import Shape, made, sentences, some, tokens
 
 import fathom.models
 from fathom import scratch
 
-# A case for each: arguments, the shape of an input, and the number of parameters in closed form.
-CASES: dict[str, list[tuple[dict, tuple[int, ...], int]]] = {
+# A case for each: arguments, the shape of an input (or what makes one), and the number of
+# parameters in closed form.
+CASES: dict[str, list[tuple[dict, Shape, int]]] = {
     "linear_regression": [
         (dict(inputs=3), (5, 3), 3 + 1),
         (dict(inputs=20, bias=False), (5, 20), 20),
@@ -29,6 +31,29 @@ CASES: dict[str, list[tuple[dict, tuple[int, ...], int]]] = {
             (6 + 1) * 8 + (8 + 1) * 5 + (5 + 1) * 3,
         ),
         (dict(inputs=6, hidden=(), classes=2), (4, 6), (6 + 1) * 2),
+    ],
+    "forecaster": [
+        (dict(window=4), (5, 4, 1), (4 + 1) * 10 + (10 + 1)),
+        (dict(window=3, variables=2, hidden_size=7), (5, 3, 2), (6 + 1) * 7 + (7 + 1) * 2),
+    ],
+    "language_model": [
+        (dict(vocab_size=7, hidden_size=5), tokens(7), 5 * (7 + 5 + 2) + (5 + 1) * 7),
+        (
+            dict(vocab_size=7, hidden_size=5, cell="lstm", num_layers=2, embedding_size=3),
+            tokens(7),
+            7 * 3 + 4 * 5 * (3 + 5 + 2) + 4 * 5 * (5 + 5 + 2) + (5 + 1) * 7,
+        ),
+    ],
+    "seq2seq": [
+        (
+            dict(sources=9, targets=8, embedding_size=3, hidden_size=5, num_layers=2),
+            sentences(9, 8),
+            9 * 3
+            + 3 * 5 * (3 + 5 + 2 + 5 + 5 + 2)
+            + 8 * 3
+            + 3 * 5 * (8 + 5 + 2 + 5 + 5 + 2)
+            + (5 + 1) * 8,
+        ),
     ],
     "lenet": [
         (
@@ -143,7 +168,7 @@ EVERY = [
     for name in sorted(FOUND)
     for number, case in enumerate(CASES.get(name, []))
 ]
-PICTURES = [case for case in EVERY if len(case.values[2]) == 4]
+PICTURES = [c for c in EVERY if not callable(c.values[2]) and len(c.values[2]) == 4]
 
 
 def test_every_model_has_a_case():
@@ -156,12 +181,13 @@ def test_two_libraries_compute_the_same(build, arguments, shape, parameters):
     ours = build(**arguments, nn=scratch.nn).double().eval()
     assert list(ours.state_dict()) == list(theirs.state_dict())
     ours.load_state_dict(theirs.state_dict())
-    inputs = torch.randn(shape, dtype=torch.float64, requires_grad=True)
+    inputs = made(shape, torch.float64)
+    given = [inputs.requires_grad_()] if not callable(shape) else []
     results = []
     for model in (theirs, ours):
         outputs = model(inputs)
         weights = torch.cos(torch.arange(outputs.numel())).view_as(outputs).double()
-        gradients = torch.autograd.grad((outputs * weights).sum(), [inputs, *model.parameters()])
+        gradients = torch.autograd.grad((outputs * weights).sum(), [*given, *model.parameters()])
         results.append((outputs, gradients))
     torch.testing.assert_close(results[1], results[0], rtol=1e-9, atol=1e-9)
 
@@ -195,7 +221,7 @@ def test_the_library_is_the_one_that_was_asked_for(build, arguments, shape, para
 def test_an_update_lowers_the_loss(build, arguments, shape, parameters):
     torch.manual_seed(0)
     model = build(**arguments).eval()
-    inputs = torch.randn(shape)
+    inputs = made(shape)
     optimiser = torch.optim.SGD(model.parameters(), lr=1e-3)
     losses = []
     for _ in range(2):
@@ -209,8 +235,8 @@ def test_an_update_lowers_the_loss(build, arguments, shape, parameters):
 @pytest.mark.parametrize(("build", "arguments", "shape", "parameters"), EVERY)
 def test_examples_do_not_see_each_other(build, arguments, shape, parameters):
     model = build(**arguments).double().eval()
-    inputs = torch.randn(shape, dtype=torch.float64)
-    torch.testing.assert_close(model(inputs)[1:3], model(inputs[1:3]))
+    inputs = made(shape, torch.float64)
+    torch.testing.assert_close(model(inputs)[1:3], model(some(inputs, slice(1, 3))))
 
 
 @pytest.mark.parametrize(("build", "arguments", "shape", "parameters"), PICTURES)
