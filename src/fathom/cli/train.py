@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fathom.cli.downloads import shown_downloads
@@ -147,9 +149,10 @@ def surroundings() -> Surroundings:
     """A console on stderr, and the hands that draw."""
     from fathom.engine.prepare import Surroundings
     from fathom.plots.curves import training_curves
+    from fathom.plots.rates import range_test
     from fathom.plots.style import save
 
-    return Surroundings(stderr(), training_curves, save)
+    return Surroundings(stderr(), training_curves, save, rates=range_test)
 
 
 def answer(run: Run, *, plot: bool = False) -> Answer:
@@ -207,6 +210,8 @@ def _results(run: Run, console: Console) -> None:
 
 def _next(run: Run) -> list[str]:
     place = short(run.folder)
+    if "suggested_lr" in run.facts:
+        return [_with_rate(run, run.facts["suggested_lr"])]
     if run.facts.get("kind") == "study":
         entry = find(run.recipe)
         return [f"fathom show {entry.recipe}"]
@@ -216,3 +221,27 @@ def _next(run: Run) -> list[str]:
     if run.facts.get("predicts"):
         lines.insert(0, f"fathom predict {place} {run.facts['predicts']}")
     return lines
+
+
+def _with_rate(run: Run, rate: float | None) -> str:
+    """What to do with a rate that was found: the same command with it, where it takes one."""
+    recipe = recipe_of(run)
+    command = (
+        f"python {short(Path(run.facts['script']))}"
+        if "script" in run.facts
+        else (f"fathom run {recipe.name}")
+    )
+    given = {
+        name: value
+        for name, value in run.facts["arguments"].items()
+        if value != recipe.arguments[name].default and name != "lr"
+    }
+    if rate is not None and "lr" in recipe.arguments:
+        given["lr"] = rate
+    words = [f" --{name.replace('_', '-')} {_word(value)}" for name, value in given.items()]
+    return command + "".join(words) + ("" if rate is not None else "  (the loss never fell)")
+
+
+def _word(value: Any) -> str:
+    """A setting as it is written on the command line."""
+    return ",".join(map(str, value)) if isinstance(value, list) else shlex.quote(shown(value))

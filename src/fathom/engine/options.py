@@ -26,6 +26,7 @@ class Options:
         deterministic: only kernels that give the same bits each time (a run on the CPU does so)
         quiet: no progress, only the result
         plot: draw the curves in the terminal when done
+        find_lr: train for a moment at ever higher rates instead, and suggest one
     """
 
     device: str = "auto"
@@ -41,3 +42,4 @@ class Options:
     deterministic: bool = False
     quiet: bool = False
     plot: bool = False
+    find_lr: bool = False

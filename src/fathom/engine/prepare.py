@@ -33,6 +33,7 @@ class Surroundings:
     curves: Callable[[list[dict[str, Any]], str], Figure]
     save: Callable[[Figure, Path], list[Path]]
     note: Callable[[str], None] = field(default=lambda text: None)
+    rates: Callable[..., Figure] | None = None
 
     def say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)

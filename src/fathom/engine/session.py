@@ -18,6 +18,7 @@ from fathom.core.recipe import Recipe
 from fathom.core.seeds import be_deterministic, seed_everything
 from fathom.engine.checkpoint import Checkpoints, Training
 from fathom.engine.faults import carried_out
+from fathom.engine.finder import find_rate
 from fathom.engine.fit import fit
 from fathom.engine.options import Options
 from fathom.engine.prepare import Surroundings, prepare
@@ -42,12 +43,15 @@ def start(
     """
     settings = recipe.settings(given)
     _check(options)
+    if options.find_lr and recipe.kind == "study":
+        wrong = "is a study: it has no training to find a rate for"
+        raise SettingError(recipe.name, wrong, "leave out --find-lr")
     run = create(recipe.name, options.out)
     around = replace(around, note=run.note)
     with carried_out(run):
         run.note(f"started {recipe.name} with {settings}")
         run.begin(
-            kind=recipe.kind,
+            kind="study" if options.find_lr else recipe.kind,
             arguments=settings,
             seed=options.seed,
             options=asdict(options),
@@ -69,7 +73,7 @@ def start(
                 limit=options.limit_batches,
             )
             run.write(data=prepared.data_facts())
-            fit(run, prepared, options, around)
+            (find_rate if options.find_lr else fit)(run, prepared, options, around)
     return run
 
 
@@ -109,10 +113,12 @@ def resume(
     the number of epochs and the patience may change. Nothing of the run is written over before
     all is known to fit.
     """
+    if options.get("find_lr"):
+        raise SettingError("--find-lr", "is for a run that begins", "use it with `fathom run`")
     run.lock()
     around = replace(around, note=run.note)
     with carried_out(run):
-        if recipe.kind == "study":
+        if "study" in (recipe.kind, run.facts.get("kind")):
             raise SettingError(str(run.folder), "is a study, done in one piece", "run it again")
         old = dict(run.facts.get("arguments", {}))
         settings = recipe.settings({**old, **given})

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from fathom.plots.labels import End, label_ends
 from fathom.plots.style import COLOURS, DASHES, FAINT, new_figure, styled
 
-WIDTH, HEIGHT = 8.8, 3.3  # inches
-HEADROOM = 1.5  # times the least loss that is still shown: where all begin is seen anyway
+WIDTH, HEIGHT = 8.4, 3.3  # inches
+HEADROOM = 1.35  # times the least loss that is still shown: where all begin is seen anyway
 
 
 def race_curves(
@@ -41,6 +40,7 @@ def race_curves(
                     color=COLOURS[number % len(COLOURS)],
                     linestyle=DASHES[number % len(DASHES)],
                     linewidth=1.6,
+                    label=name,
                 )
             axes.set_xscale("log" if quantity in log_x else "linear")
             axes.set_xlabel(quantity)
@@ -50,14 +50,5 @@ def race_curves(
             0.99, 0.005, "least possible", color=FAINT, fontsize=8,
             ha="right", va="bottom", transform=row[0].transAxes,
         )  # fmt: skip
-        ends = [
-            End(
-                float(list(against.values())[-1][name][-1]),
-                min(losses[name][-1], top),
-                name,
-                COLOURS[number % len(COLOURS)],
-            )
-            for number, name in enumerate(names)
-        ]
-        label_ends(row[-1], ends, HEIGHT)
+        row[0].legend(loc="upper right")
     return figure

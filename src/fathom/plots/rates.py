@@ -8,7 +8,16 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 
 from fathom.plots.labels import whole_numbers
-from fathom.plots.style import BLUE, VERMILION, new_figure, readable, styled
+from fathom.plots.style import (
+    BLUE,
+    COLOURS,
+    FAINT,
+    VERMILION,
+    new_axes,
+    new_figure,
+    readable,
+    styled,
+)
 
 PANEL = 2.35, 1.55  # inches
 IN_A_ROW = 4
@@ -46,9 +55,48 @@ def rates_over_time(
                 for index, across, up in ends:
                     at, text = (epochs[index], momenta[name][index]), f"{momenta[name][index]:.2f}"
                     text += " momentum" if across == "right" else ""
-                    place = {"ha": across, "va": up, "fontsize": 8, "color": readable(VERMILION)}
-                    sign = -1 if up == "top" else 1
                     other.annotate(
-                        text, at, xytext=(0, 3 * sign), textcoords="offset points", **place
+                        text,
+                        at,
+                        xytext=(0, -3 if up == "top" else 3),
+                        textcoords="offset points",
+                        ha=across,
+                        va=up,
+                        fontsize=8,
+                        color=readable(VERMILION),
                     )
+    return figure
+
+
+def range_test(
+    rates: Sequence[float],
+    losses: Sequence[float],
+    means: Sequence[float],
+    suggestions: Mapping[str, float],
+) -> Figure:
+    """The loss over the rate, of batches and their running mean, and what each rule says.
+
+    A mean that runs away in the end leaves the chart.
+    """
+    low = min(means)
+    high = max(means[: max(2, means.index(low))])
+    room = 0.15 * (high - low) or 1.0
+    with styled():
+        figure, axes = new_axes(6.6, 3.4, "learning rate range test")
+        axes.plot(rates, losses, color=FAINT, linewidth=0.8, alpha=0.6, label="loss of a batch")
+        axes.plot(rates, means, color=BLUE, label="running mean")
+        for number, (rule, rate) in enumerate(suggestions.items(), 1):
+            index = min(range(len(rates)), key=lambda i: abs(math.log(rates[i] / rate)))
+            axes.plot(
+                rates[index],
+                means[index],
+                marker="os^"[number % 3],
+                markersize=7,
+                linestyle="none",
+                color=COLOURS[number % len(COLOURS)],
+                label=f"{rule}: {rate:.2g}",
+            )
+        axes.set(xscale="log", xlabel="learning rate", ylabel="loss")
+        axes.set_ylim(low - room, high + 2 * room)
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -158,7 +158,10 @@ def _raced(laps: Mapping[str, list[Lap]], least: float, log_x: tuple[str, ...]) 
             ]
         )
     heads = ["", "final loss", "examples to 2% of least", "ms to it", "ms in all"]
-    against = {"examples": examples, "milliseconds": milliseconds}
+    against: dict[str, Mapping[str, Sequence[float]]] = {
+        "examples": examples,
+        "milliseconds": milliseconds,
+    }
     figure = race_curves(losses, against, least=least, log_x=log_x)
     never_below = all(min(values) > least * (1 - 1e-5) for values in losses.values())
     return Findings(

@@ -103,7 +103,7 @@ def schedules(
     first = lenet(
         len(pictures.classes), in_channels=pictures.form[0], activation=activation, nn=lib.nn
     )
-    plans = {name: plan(name, epochs) for name in dict.fromkeys(schedule)}
+    plans: dict[str, Plan] = {name: plan(name, epochs) for name in schedule}
     lanes = Lanes({name: copy.deepcopy(first) for name in plans})
     optimizer = lib.optim.SGD(
         [
