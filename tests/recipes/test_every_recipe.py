@@ -9,6 +9,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import fields
 
 import pytest
+import torch
 from PIL import Image
 from ready import EPOCHS, READY
 from safetensors.torch import load_file
@@ -16,8 +17,12 @@ from safetensors.torch import load_file
 from calling import UNMEASURED, done
 from fathom.core.arguments import arguments
 from fathom.core.catalogue import load
+from fathom.core.seeds import seed_everything
+from fathom.engine.guard import Guard
+from fathom.engine.nested import each
 from fathom.engine.options import Options
 from fathom.engine.runs import open_run
+from fathom.engine.updates import descend, gradients_of
 
 EXPERIMENTS = [name for name in READY if load(name).kind == "experiment"]
 STUDIES = [name for name in READY if load(name).kind == "study"]
@@ -112,22 +117,35 @@ def test_measuring_it_again_gives_its_final_scores(name, tried_once):
 
 
 @pytest.mark.parametrize("name", SCRATCH)
-def test_from_scratch_it_ends_with_the_same_weights(name, tmp_path):
-    """Kinks (relu, maxima) make much of a last bit, so after some epochs smooth ones are asked."""
-    kinked = "activation" in load(name).arguments
-    smooth = [["--epochs", 3, "--activation", "sigmoid"], ["--epochs", 1]]
-    for words in smooth if kinked else [["--epochs", 3]]:
-        torchs, ours = (weights(name, impl, words, tmp_path) for impl in ("torch", "scratch"))
-        assert list(ours) == list(torchs)
-        for key, value in torchs.items():
-            difference = float((ours[key] - value).abs().max())
-            assert difference < 1e-5 * max(1.0, float(value.abs().max())), (words, key)
+def test_from_scratch_an_epoch_ends_with_the_same_weights(name):
+    """In double precision, where no last bit turns a kink; of a long epoch, its beginning."""
+    torchs, ours = (after_an_epoch(name, impl) for impl in ("torch", "scratch"))
+    assert list(ours) == list(torchs)
+    for key, value in torchs.items():
+        assert value.shape == ours[key].shape
+        assert float((ours[key] - value).abs().max()) < 1e-6, key
 
 
-def weights(name, impl, words, folder):
-    out = folder / "-".join(map(str, [impl, *words]))
-    done("try", name, "--impl", impl, *words, "--out", out, "--quiet", *UNMEASURED)
-    return load_file(out / "model.safetensors")
+def after_an_epoch(name, impl):
+    """The weights after one epoch of the recipe's sample, from the first seed."""
+    recipe = load(name)
+    seed_everything(0)
+    experiment = recipe.function(**recipe.settings({**recipe.sample, "impl": impl}))
+    model = experiment.model.double().train()
+    guard = Guard(model, experiment.optimizer)
+    gradients = gradients_of(experiment, device=torch.device("cpu"))
+    update = descend(gradients, experiment.optimizer, guard, clip=experiment.clip)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    most = max(5, min(50, 2_000_000 // weights))  # the larger the network, the fewer tell
+    for batch in experiment.train.limit(most).epoch(0, 0):
+        update(each(double, batch))
+    assert any(not torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    return model.state_dict()
+
+
+def double(tensor):
+    return tensor.double() if tensor.is_floating_point() else tensor
 
 
 @pytest.mark.parametrize("name", STUDIES)
