@@ -30,7 +30,7 @@ from fathom.engine.guard import Guard, NonFiniteError, fuse
 from fathom.engine.options import Options
 from fathom.engine.prepare import Prepared, Surroundings
 from fathom.engine.runs import Run
-from fathom.engine.updates import Gradients, descend, gradients_of
+from fathom.engine.updates import descend, gradients_of
 
 FIRST, LAST, STEPS = 1e-6, 10.0, 150
 KEPT = 0.95  # of the running mean of the loss a step
@@ -70,8 +70,7 @@ def find_rate(run: Run, prepared: Prepared, options: Options, around: Surroundin
     set_threads(int(options.threads) if options.threads.isdigit() else 1)
     fuse(experiment.optimizer)
     dtype = autocast_dtype("bf16" if options.precision == "bf16" else "fp32")
-    gradients = gradients_of(experiment, device=device, dtype=dtype)
-    test = range_test(experiment, prepared.train, gradients, seed=options.seed)
+    test = range_test(experiment, prepared.train, seed=options.seed, device=device, dtype=dtype)
     found = test.suggestions()
     if around.rates is not None and test.rates:
         figure = around.rates(test.rates, test.losses, test.means, found)
@@ -85,9 +84,10 @@ def find_rate(run: Run, prepared: Prepared, options: Options, around: Surroundin
 def range_test(
     experiment: Experiment,
     batches: Batches,
-    gradients: Gradients,
     *,
     seed: int,
+    device: torch.device | None = None,
+    dtype: torch.dtype | None = None,
     first: float = FIRST,
     last: float = LAST,
     steps: int = STEPS,
@@ -104,6 +104,7 @@ def range_test(
         # A schedule may have begun by lowering them: what it lowers is `initial_lr`.
         own = [float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups]
         shares = [rate / (max(own) or 1.0) for rate in own]
+        gradients = gradients_of(experiment, device=device or torch.device("cpu"), dtype=dtype)
         update = descend(gradients, optimizer, Guard(model, optimizer), clip=experiment.clip)
         rates: list[float] = []
         losses: list[float] = []

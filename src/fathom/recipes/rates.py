@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -14,11 +14,16 @@ from fathom.core.arguments import Count, Impl, Rate
 from fathom.core.experiment import Experiment, Metric
 from fathom.core.findings import Findings
 from fathom.core.recipe import recipe
+from fathom.core.seeds import current_seed
 from fathom.data.images import Images, load_pictures
+from fathom.engine.finder import range_test
+from fathom.engine.race import race
 from fathom.metrics import accuracy
 from fathom.models.averaged import Averaged
 from fathom.models.lanes import Lanes
 from fathom.models.lenet import lenet
+from fathom.plots.curves import compare_curves
+from fathom.plots.rates import range_test as draw_test
 from fathom.plots.rates import rates_over_time
 from fathom.recipes import schedules as shapes
 from fathom.recipes.libraries import library
@@ -172,3 +177,91 @@ def _drawn(plans: Mapping[str, Plan], epochs: int, lr: float | None) -> Findings
         if plan.momentum
     }
     return Findings(figures={"rates": rates_over_time(times, rates, momenta)})
+
+
+@recipe(
+    section="F.3",
+    title="Learning rate finder and 1cycle",
+    zh="学习率查找与1cycle",
+    sample=dict(data="digits", batch_size=32, lr=0.1, peak=0.05),
+    minutes=4,
+)
+def lr_finder(
+    data: Images = "fashion-mnist",
+    *,
+    impl: Impl = "torch",
+    batch_size: Count = 256,
+    lr: Rate = 0.3,
+    peak: Rate = 0.1,
+    cycle: Count = 5,
+) -> Findings:
+    """Find a learning rate in a minute, and train LeNet in half the epochs with one cycle of it.
+
+    The range test raises the rate from step to step until the loss runs away; what the rules make
+    of its curve is marked. `fathom run RECIPE --find-lr` makes the same test for any experiment.
+
+    Then a LeNet learns at one constant rate for twice the epochs that another has for one cycle:
+    up to a rate that would not do for long, the momentum down against it, and far down again.
+
+    Args:
+        lr: the constant rate
+        peak: the highest rate of the cycle
+        cycle: its epochs; the constant rate has twice as many
+    """
+    lib = library(impl)
+    pictures = load_pictures(data, size=28)
+    train = pictures.train.batches(batch_size)
+    first = lenet(len(pictures.classes), in_channels=pictures.form[0], activation="relu", nn=lib.nn)
+
+    def experiment(rate: float, epochs: int, factor: shapes.Factor) -> Experiment:
+        model = copy.deepcopy(first)
+        optimizer = lib.optim.SGD(model.parameters(), lr=rate)
+        stepped = lib.optim.lr_scheduler.LambdaLR(optimizer, _over_steps(factor, len(train)))
+        return Experiment(
+            model,
+            train,
+            lib.cross_entropy,
+            optimizer,
+            epochs,
+            schedule=stepped,
+            valid=pictures.valid.batches(1_000, shuffle=False),
+            metrics={"accuracy": accuracy},
+        )
+
+    tested = experiment(lr, 1, shapes.constant())
+    test = range_test(tested, train, seed=current_seed())
+    constant = experiment(lr, 2 * cycle, shapes.constant())
+    cycled = experiment(peak, cycle, shapes.one_cycle(cycle))
+    momentum = _over_steps(shapes.one_cycle_momentum(cycle), len(train))
+    assert cycled.schedule is not None
+    shapes.cycle_momentum(cycled.optimizer, cycled.schedule, [momentum])
+    laps = race({"constant": constant, "1cycle": cycled}, seed=current_seed())
+    accuracies = {name: [lap.scores["accuracy"] for lap in found] for name, found in laps.items()}
+    same = zip(tested.model.parameters(), first.parameters(), strict=True)
+    return Findings(
+        numbers={
+            **{f"lr by {rule}": rate for rule, rate in test.suggestions().items()},
+            **{f"{name}, accuracy at the end": found[-1] for name, found in accuracies.items()},
+            "constant, best accuracy on the way": max(accuracies["constant"]),
+        },
+        figures={
+            "lr-finder": draw_test(test.rates, test.losses, test.means, test.suggestions()),
+            "super-convergence": compare_curves(
+                {name: _records(found) for name, found in accuracies.items()}, "accuracy"
+            ),
+        },
+        claims={
+            "the range test leaves the model as it was, bit for bit": all(
+                torch.equal(after, before) for after, before in same
+            ),
+        },
+    )
+
+
+def _records(accuracies: Sequence[float]) -> list[dict[str, Any]]:
+    """As a run's journal has them: what was measured at the end of each epoch."""
+    return [
+        {"step": epoch, "epoch": epoch, "split": "valid", "accuracy": found}
+        for epoch, found in enumerate(accuracies)
+        if epoch
+    ]
