@@ -88,7 +88,7 @@ def projected_descent(
     f: Function, project: Projection, start: Point, lr: float, steps: int
 ) -> Tensor:
     """The path of a step down, then to the nearest point allowed."""
-    return follow(lambda x: project(x - lr * gradient(f, x)), project(as_point(start)), steps)
+    return follow(f, lambda x: project(x - lr * gradient(f, x)), project(as_point(start)), steps)
 
 
 def penalised(f: Function, constraint: Function, strength: float) -> Function:
@@ -111,5 +111,5 @@ def lagrangian_path(
         multipliers.append(max(0.0, alpha + lr * float(constraint(following))))
         return following
 
-    path = follow(step, as_point(start), steps)
+    path = follow(f, step, as_point(start), steps)
     return path, multipliers[: len(path)]

@@ -23,7 +23,7 @@ Optimizers = Callable[[list[Tensor]], torch.optim.Optimizer]
 Point = Sequence[float] | Tensor
 
 SHORT = 2.0**-20  # of a gradient: the first try of a line search
-HALVINGS = 60  # of an interval: what is left is below the rounding of its ends
+HALVINGS = 40  # of an interval: twelve digits of its end
 
 
 def gradient(f: Function, point_N: Tensor) -> Tensor:
@@ -61,12 +61,12 @@ def descend(f: Function, start: Point, optimizer: Optimizers, steps: int) -> Ten
         rule.step()
         return x.detach().clone()
 
-    return follow(step, x.detach().clone(), steps)
+    return follow(f, step, x.detach().clone(), steps)
 
 
 def gradient_descent(f: Function, start: Point, lr: float, steps: int) -> Tensor:
     """x <- x - lr g."""
-    return follow(lambda x: x - lr * gradient(f, x), as_point(start), steps)
+    return follow(f, lambda x: x - lr * gradient(f, x), as_point(start), steps)
 
 
 def newton(
@@ -88,7 +88,7 @@ def newton(
         solved, singular = torch.linalg.solve_ex(h, g)
         return torch.full_like(x, torch.nan) if singular else x - lr * solved
 
-    return follow(step, as_point(start), steps)
+    return follow(f, step, as_point(start), steps)
 
 
 def preconditioned(f: Function, start: Point, steps: int, *, lr: float = 1.0) -> Tensor:
@@ -101,12 +101,12 @@ def preconditioned(f: Function, start: Point, steps: int, *, lr: float = 1.0) ->
         scale = hessian(f, x).diagonal().abs()
         return x - lr * gradient(f, x) / torch.where(scale > 0, scale, torch.ones_like(scale))
 
-    return follow(step, as_point(start), steps)
+    return follow(f, step, as_point(start), steps)
 
 
 def steepest_descent(f: Function, start: Point, steps: int) -> Tensor:
     """Along the gradient each time, as far as it goes down: no rate to choose."""
-    return follow(lambda x: _along(f, x, -gradient(f, x)), as_point(start), steps)
+    return follow(f, lambda x: _along(f, x, -gradient(f, x)), as_point(start), steps)
 
 
 def conjugate_gradient(f: Function, start: Point, steps: int) -> Tensor:
@@ -126,7 +126,7 @@ def conjugate_gradient(f: Function, start: Point, steps: int) -> Tensor:
         before.update(g=g, d=direction)
         return _along(f, x, direction)
 
-    return follow(step, as_point(start), steps)
+    return follow(f, step, as_point(start), steps)
 
 
 def noisy_descent(
@@ -149,17 +149,20 @@ def noisy_descent(
         seen = noise * torch.randn(x.shape, generator=generator, dtype=x.dtype)
         return x - rate(next(time)) * (gradient(f, x) + seen)
 
-    return follow(step, as_point(start), steps)
+    return follow(f, step, as_point(start), steps)
 
 
 def nearest_minimum(f: Function, start: Point) -> Tensor | None:
-    """The minimum that conjugate gradients and Newton come to from a start; none if they do not."""
+    """The minimum that conjugate gradients and Newton come to from a start; none if they do not.
+
+    It must be lower than what lies about it, which a plain is not.
+    """
     x = conjugate_gradient(f, start, 40)[-1]
     x = newton(f, x, 8, absolute=True)[-1]
-    h, g = hessian(f, x), gradient(f, x)
-    if not torch.isfinite(h).all() or float(torch.linalg.eigvalsh(h)[0]) <= 0:
-        return None
-    return x if float(g.norm()) < 1e-6 * (1 + float(h.norm())) else None
+    level = gradient(f, x).norm() < 1e-6 * (1 + hessian(f, x).norm())
+    sides = torch.cartesian_prod(*[torch.tensor([-1.0, 0.0, 1.0])] * len(x)).reshape(-1, len(x))
+    about = f(x + 0.01 * (1 + x.norm()) * sides[sides.any(1)])
+    return x if level and bool((about > f(x)).all()) else None
 
 
 def line_search(f: Function, point_N: Tensor, direction_N: Tensor) -> float:
@@ -181,12 +184,15 @@ def line_search(f: Function, point_N: Tensor, direction_N: Tensor) -> float:
     return low
 
 
-def follow(step: Callable[[Tensor], Tensor], start_N: Tensor, steps: int) -> Tensor:
-    """The points that a rule goes through, as far as they are finite."""
+def follow(f: Function, step: Callable[[Tensor], Tensor], start_N: Tensor, steps: int) -> Tensor:
+    """The points that a rule goes through, as far as f has values there.
+
+    Not as far as it has slopes: the derivative of log(x) is 1/x, which below zero is a number.
+    """
     path = [start_N]
     for _ in range(steps):
         following = step(path[-1])
-        if not torch.isfinite(following).all():
+        if not (torch.isfinite(following).all() and torch.isfinite(f(following)).all()):
             break
         path.append(following)
     return torch.stack(path)

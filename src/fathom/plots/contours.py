@@ -200,7 +200,7 @@ def _hatch(axes: Axes, forbidden: Function, box: Box) -> None:
     values = forbidden(torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)).numpy()
     with matplotlib.rc_context({"hatch.color": "#FFFFFF", "hatch.linewidth": 0.9}):
         axes.contourf(x, y, values, levels=[0, math.inf], colors="none", hatches=["///"])
-    axes.contour(x, y, values, levels=[0], colors=INK, linewidths=1.2)
+    axes.contour(x, y, values, levels=[0], colors=INK, linewidths=1.2, linestyles="dashed")
 
 
 def _curve(axes: Axes, f: Function, box: Box, name: str) -> None:

@@ -116,11 +116,14 @@ def _chord_figures(
     for text, f in functions.items():
         chord = tested[text][1]
         if len(f.variables) == 1:
-            flat[text] = (f, float(chord.a), float(chord.b))
+            spare = (high - low) / 8
+            convex = tested[text][2]  # then no chord tells more than another
+            ends = (low + spare, high - spare) if convex else (float(chord.a), float(chord.b))
+            flat[text] = (f, *ends)
         else:
-            ends = {"chord": torch.stack([chord.a, chord.b])}
+            line = {"chord": torch.stack([chord.a, chord.b])}
             box = Box((low, high), (low, high))
-            found["plane"] = together(f, ends, names=f.variables, box=box, title=text[:60])
+            found["plane"] = together(f, line, names=f.variables, box=box, title=text[:60])
     return {**found, "chords": chords(flat, Box((low, high)))}
 
 

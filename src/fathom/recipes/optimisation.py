@@ -58,7 +58,7 @@ def gradient_descent(
     f, begin = with_start(function, start)
     lowest = descent.nearest_minimum(f, begin)
     curvatures = None if lowest is None else torch.linalg.eigvalsh(descent.hessian(f, lowest))
-    known = [1.0] if curvatures is None else curvatures.tolist()
+    known = [1.0] if curvatures is None or curvatures[-1] < 1e-6 else curvatures.tolist()
     edge = quadratics.largest_rate(known)
     chosen = rates or [share * edge for share in (0.05, 0.2, 0.9, 1.1)]
     paths = {f"rate {lr:.4g}": descent.gradient_descent(f, begin, lr, steps) for lr in chosen}
