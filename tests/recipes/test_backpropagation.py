@@ -32,13 +32,13 @@ def test_the_lines_of_the_docstring_are_torchs_modules(kind, decay):
 def test_and_scipys_differences():
     given = study._given(4)
 
-    def J(weights):
+    def objective(weights):
         moved = {"W1": weights[:6].reshape(2, 3), "W2": weights[6:].reshape(2, 2)}
         return study._network(**{**given, **moved}, phi=np.tanh, decay=0.3)[-1]
 
     weights = np.concatenate([given["W1"].ravel(), given["W2"].ravel()])
     found = study.gradients(given, "tanh", 0.3)
-    expected = approx_fprime(weights, J, 1e-7)
+    expected = approx_fprime(weights, objective, 1e-7)
     np.testing.assert_allclose(found["W1"].ravel(), expected[:6], atol=1e-5)
     np.testing.assert_allclose(found["W2"].ravel(), expected[6:], atol=1e-5)
 
