@@ -55,7 +55,8 @@ def segments_inside(members: Members, points_PN: Tensor) -> float:
     """Of the segments between members, the share that never leaves the set: 1 if it is convex."""
     inside = points_PN[members(points_PN)]
     a, b = inside[:, None], inside[None, :]
-    stays = torch.stack([members(w * a + (1 - w) * b) for w in WEIGHTS]).all(0)
+    # a + w (b - a), which along an edge of the set does not leave it by rounding
+    stays = torch.stack([members(a + w * (b - a)) for w in WEIGHTS]).all(0)
     return float(stays.double().mean())
 
 
