@@ -134,3 +134,74 @@ def test_made_house_prices_can_be_learned():
     residual = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
     assert residual.std() < 0.12 < y.std()
     assert torch.isfinite(features.encode(test)).all()
+
+
+def test_columns_as_they_stand_and_their_scales_make_the_encoding(tmp_path):
+    text = "a,when,b\n1,2020-01-01,x\n,2021-06-01,y\n400,,x\n2,2022-01-01,\n3,2020-01-01,x\n"
+    train = table(tmp_path, text)
+    features = learn(train, logs=True, clip=1.5)
+    assert features.names[:4] == ["a", "when", "sin(when)", "cos(when)"]
+    raw = features.raw(train)
+    assert raw[2, 0] == 400
+    assert np.isnan(raw[1, 0])
+    assert np.isnan(raw[2, 1:4]).all()
+    known = np.log1p([1, 400, 2, 3])  # one large value: the column is skewed
+    expected = (known - known.mean()) / known.std(ddof=1)
+    found = features.encode(train).double().numpy()
+    np.testing.assert_allclose(found[[0, 2, 3, 4], 0], expected.clip(-1.5, 1.5), rtol=1e-6)
+    assert found[1, 0] == 0
+    assert found[2, 1:4].tolist() == [0, 0, 0]
+    assert np.abs(found).max() <= 1.5
+    when = raw[[0, 1, 3, 4], 1]
+    np.testing.assert_allclose(
+        found[[0, 1, 3, 4], 1], (when - when.mean()) / when.std(ddof=1), rtol=1e-6
+    )
+
+
+def test_logarithms_are_taken_of_skewed_columns_without_negatives(tmp_path):
+    random = np.random.default_rng(0)
+    columns = {
+        "skewed": random.lognormal(0, 1, 200),
+        "bell": random.normal(10, 1, 200),
+        "negative": random.lognormal(0, 1, 200) - 1,
+        "left": -random.lognormal(0, 1, 200) + 100,
+    }
+    rows = [",".join(f"{v:.6f}" for v in row) for row in zip(*columns.values(), strict=True)]
+    train = table(tmp_path, ",".join(columns) + "\n" + "\n".join(rows) + "\n")
+    logged = {column.name: column.log for column in learn(train, logs=True).columns}
+    assert logged == {"skewed": True, "bell": False, "negative": False, "left": False}
+    assert not any(column.log for column in learn(train).columns)
+
+
+def test_a_fold_learns_from_its_own_rows_alone(tmp_path):
+    train = table(
+        tmp_path, "a,b,d\n1,x,2020-01-01\n2,y,2021-01-01\n3,x,2022-01-01\n99,z,2023-01-01\n"
+    )
+    features = learn(train, logs=True)
+    own = features.learned_from(train.rows([0, 1, 2]))
+    assert own.names == features.names
+    only = learn(
+        table(tmp_path, "a,b,d\n1,x,2020-01-01\n2,y,2021-01-01\n3,x,2022-01-01\n", "o.csv")
+    )
+    assert features.columns[0].log
+    assert own.columns[0].mean == pytest.approx(np.log1p([1, 2, 3]).mean())
+    assert own.columns[2].mean == pytest.approx(only.columns[2].mean)
+    assert own.columns[2].std == pytest.approx(only.columns[2].std)
+
+
+def test_words_that_hardly_repeat_are_left_out(tmp_path):
+    rows = "\n".join(f"{i % 7},remark {i}" for i in range(60))
+    features = learn(table(tmp_path, f"a,remark\n{rows}\n"))
+    assert features.names == ["a"]
+    assert features.notes == ("remark is left out: 60 different words in 60 rows",)
+
+
+def test_dates_in_training_are_dates_later(tmp_path):
+    features = learn(table(tmp_path, "d\n25/01/2020\n26/02/2021\n"))
+    later = table(tmp_path, "d\n03/04/2020\n", "t.csv")
+    assert features.raw(later)[0, 0] == pytest.approx(20 + (31 + 29 + 31 + 2) / 366)
+    assert np.isnan(features.raw(table(tmp_path, "d,e\n,1\n", "t.csv"))).all()
+    with pytest.raises(
+        DataError, match="line 2: column d is 'soon', but dates that begin with the"
+    ):
+        features.raw(table(tmp_path, "d\nsoon\n", "t.csv"))

@@ -139,3 +139,34 @@ def test_fingerprints(tmp_path):
     assert one.fingerprint() == table(tmp_path, "a,b\n1,x\n2,y\n").fingerprint()
     assert one.fingerprint() != other.fingerprint()
     assert one.rows([0]).fingerprint() == other.rows([0]).fingerprint() != one.fingerprint()
+
+
+def test_rows_above_rows(tmp_path):
+    one, other = table(tmp_path, "a,b\n1,x\n"), table(tmp_path, "b,c,a\ny,0,2\n")
+    both = one.above(other)
+    assert (list(both["a"]), both["b"], len(both)) == ([1, 2], ["x", "y"], 2)
+    with pytest.raises(DataError, match="has no column b"):
+        one.above(table(tmp_path, "a\n1\n"))
+    with pytest.raises(DataError, match="column b holds words in one table and numbers in the"):
+        one.above(table(tmp_path, "a,b\n1,2\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("a,ID\n5,q\n6,r\n", "ID"),
+        ("row,a\n7,1\n8,5\n9,2\n", "row"),
+        ("a,b\n1,1\n2,5\n", None),
+        ("a,b\n3,x\n1,y\n2,z\n", None),
+        ("a,b\n1,x\n,y\n3,z\n", None),
+    ],
+)
+def test_the_column_that_names_the_rows(tmp_path, text, name):
+    assert table(tmp_path, text).row_names() == name
+
+
+def test_columns_of_words_stay_so_in_a_table_like_the_first(tmp_path):
+    first = table(tmp_path, "a,code\n1,x7\n2,30\n")
+    later = table(tmp_path, "code,a\n007,1\n30,2\n", like=first)
+    assert later["code"] == ["007", "30"]
+    assert later.is_numeric("a")

@@ -44,7 +44,7 @@ class Restore(torch.nn.Module):
         self.register_buffer("scale", torch.tensor(scale))
 
     def forward(self, y_B1: Tensor) -> Tensor:
-        return y_B1.float() * self.scale + self.centre
+        return y_B1.to(self.centre.dtype) * self.scale + self.centre
 
 
 class SideBySide(torch.nn.Module):
