@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fathom.core.errors import DataError
-from fathom.predictors import NumberPredictor, PictureClassifier
+from fathom.predictors import NumberPredictor, PictureClassifier, RowPredictor
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
@@ -93,3 +94,15 @@ def test_features_are_what_the_model_takes():
     assert inputs.tolist() == [[3, 9], [-2, 4]]
     assert predictor.answers(torch.tensor([[1.5], [2.0]])) == [{"value": 1.5}, {"value": 2.0}]
     predictor.draw(["3"], inputs, [{"value": 1.0}]).savefig(io.BytesIO())
+
+
+def test_the_members_of_an_ensemble_answer_by_their_mean():
+    predictor = RowPredictor(
+        lambda words: (list(words), torch.ones(len(words), 3)), torch.exp, names="Id", target="y"
+    )
+    names, inputs = predictor.read(["1", "2"])
+    assert inputs.shape == (2, 3)
+    answers = predictor.answers(torch.tensor([[0.0, 2.0], [3.0, 3.0]]))
+    assert [answer["y"] for answer in answers] == pytest.approx([math.e, math.e**3], rel=1e-6)
+    figure = predictor.draw(names * 100, inputs, answers * 100)
+    assert len(figure.axes[0].patches) == 30

@@ -15,6 +15,10 @@ from kinds_of_input import Shape, made, sentences, some, tokens
 import fathom.models
 from fathom import scratch
 
+SCALES = [
+    tuple(torch.tensor(row) for row in ([0.1, 0.0, -0.2], [1.0, 2.0, 0.5], [0.0, 1.0, 0.0]))
+] * 2
+
 # A case for each: arguments, the shape of an input (or what makes one), and the number of
 # parameters in closed form.
 CASES: dict[str, list[tuple[dict, Shape, int]]] = {
@@ -55,6 +59,14 @@ CASES: dict[str, list[tuple[dict, Shape, int]]] = {
             + (5 + 1) * 8,
         ),
     ],
+    "fold_networks": [
+        (dict(scales=SCALES, targets=[(0.5, 2.0), (0.0, 1.0)]), (5, 3), 2 * (3 + 1)),
+        (
+            dict(scales=SCALES, targets=[(0.5, 2.0), (0.0, 1.0)], hidden=(4,), clip=2.0),
+            (5, 3),
+            2 * ((3 + 1) * 4 + (4 + 1)),
+        ),
+    ],
     "lenet": [
         (
             dict(),
@@ -85,10 +97,10 @@ CASES: dict[str, list[tuple[dict, Shape, int]]] = {
     "alexnet": [(dict(classes=5, width=2), (4, 3, 63, 63), closed_forms.alexnet(2, 5))],
     "book_vgg": [
         (
-            dict(classes=5, size=33, width=2, hidden=7),
+            dict(classes=5, size=33, width=2),
             (4, 1, 33, 33),
             closed_forms.vgg_maps(1, 2, (1, 1, 2, 2, 2), norm=False)
-            + closed_forms.dense(16, 7, 7, 5),
+            + closed_forms.dense(16, 512, 512, 5),
         ),
     ],
     "vgg": [

@@ -43,13 +43,16 @@ def read_rows(
 
 
 def row_labels(table: Table, names: str | None, start: int = 0) -> list[str]:
-    """What its rows are called: the cells of the column `names`, or their numbers from 1 on."""
+    """What its rows are called: the cells of the column `names`; else their numbers from 1 on."""
+    counted = [str(start + row + 1) for row in range(len(table))]
     if names is None or names not in table.columns:
-        return [str(start + row + 1) for row in range(len(table))]
+        return counted
     values = table[names]
     if isinstance(values, np.ndarray):
-        return [f"{value:.15g}" for value in values]
-    return [value or "" for value in values]
+        cells = [None if np.isnan(value) else f"{value:.15g}" for value in values]
+    else:
+        cells = values
+    return [cell or number for cell, number in zip(cells, counted, strict=True)]
 
 
 def submission(labels: Sequence[str], values: Sequence[float], names: str, target: str) -> str:
