@@ -10,6 +10,9 @@ import torch
 from fathom.core.errors import DataError, SettingError
 from fathom.core.order import permutation, uniforms
 from fathom.data.batches import TensorBatches
+from fathom.data.treatment import Treatment
+from fathom.vision.augment import colour_jitter
+from fathom.vision.mixing import cutmix
 
 CPU = torch.device("cpu")
 
@@ -102,7 +105,9 @@ def test_vectors_stay_as_they_are():
 def test_normalised_by_channel_as_the_formula_says():
     images, labels = pictures()
     mean, std = (0.5, 0.4, 0.3), (0.2, 0.1, 0.3)
-    batches = TensorBatches(images, labels, batch_size=23, shuffle=False, normal=(mean, std))
+    batches = TensorBatches(
+        images, labels, batch_size=23, shuffle=False, treatment=Treatment(normal=(mean, std))
+    )
     (x, _) = next(batches.epoch(0, 0))
     shape = (1, 3, 1, 1)
     expected = (images.double() / 255 - torch.tensor(mean).view(shape)) / torch.tensor(std).view(
@@ -113,7 +118,9 @@ def test_normalised_by_channel_as_the_formula_says():
 
 def test_enlarged_as_torch_does():
     images, labels = pictures()
-    batches = TensorBatches(images, labels, batch_size=23, shuffle=False, size=12)
+    batches = TensorBatches(
+        images, labels, batch_size=23, shuffle=False, treatment=Treatment(size=12)
+    )
     (x, _) = next(batches.to(CPU, channels_last=True).epoch(0, 0))
     expected = torch.nn.functional.interpolate(
         images.float() / 255, size=12, mode="bilinear", align_corners=False
@@ -128,13 +135,30 @@ def test_a_transform_knows_which_samples_it_is_given():
         assert torch.equal(labels[indices], indices % 10)
         return batch + uniforms(indices, seed, epoch, 1)[:, :, None, None]
 
-    batches = TensorBatches(images, labels, batch_size=4, transform=brighten)
+    batches = TensorBatches(images, labels, batch_size=4, treatment=Treatment(transform=brighten))
     whole = collected(batches, 5, 1)
     (resumed, _) = next(batches.epoch(5, 1, 3))
     assert torch.equal(resumed, whole[3][0])
     order = permutation(23, 5, 1)
     added = uniforms(order, 5, 1, 1)[:, :, None, None]
     assert torch.equal(torch.cat([x for x, _ in whole]), images[order].float() / 255 + added)
+
+
+def test_varied_then_mixed_then_normalised():
+    """Colours are changed on the scale of colours, and labels become shares."""
+    images, labels = pictures()
+    normal = ((0.5, 0.4, 0.3), (0.2, 0.1, 0.3))
+    vary, mix = colour_jitter(0.4, 0.4), cutmix(10)
+    treatment = Treatment(vary, mix, normal)
+    found, shares = next(
+        TensorBatches(images, labels, batch_size=9, treatment=treatment).epoch(2, 3)
+    )
+    order = permutation(23, 2, 3)[:9]
+    varied = vary(images[order].float() / 255, order, 2, 3)
+    mixed, expected = mix(varied, labels[order], order, 2, 3)
+    mean, std = (torch.tensor(values)[:, None, None] for values in normal)
+    torch.testing.assert_close(found, (mixed - mean) / std)
+    torch.testing.assert_close(shares, expected)
 
 
 def test_d22_no_batch_at_all_is_an_error():

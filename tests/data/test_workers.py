@@ -12,6 +12,7 @@ import torch
 from fathom.core.errors import DataError, WorkerError
 from fathom.core.order import uniforms
 from fathom.data.batches import TensorBatches
+from fathom.data.treatment import Treatment
 from fathom.data.workers import WorkerBatches
 
 GENERATOR = torch.Generator().manual_seed(0)
@@ -50,7 +51,8 @@ def collected(batches, *words):
 
 @pytest.mark.parametrize("workers", [0, 2, 3])
 def test_t18_the_same_as_from_memory_with_any_number_of_workers(workers):
-    settings = {"batch_size": 8, "transform": jitter, "normal": ((0.5,) * 3, (0.2,) * 3)}
+    treatment = Treatment(jitter, normal=((0.5,) * 3, (0.2,) * 3))
+    settings = {"batch_size": 8, "treatment": treatment}
     memory = TensorBatches(IMAGES, LABELS, **settings)
     batches = WorkerBatches(Held(), workers=workers, **settings)
     assert (len(batches), batches.examples) == (len(memory), memory.examples)

@@ -10,7 +10,7 @@ Shapes   N samples, B in a batch, C channels, H by W pixels; `rows_NK` holds a s
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -18,43 +18,14 @@ from torch import Tensor
 from fathom.core.errors import DataError
 from fathom.data import fingerprints
 from fathom.data.plan import Plan
-from fathom.vision.resize import resize
-
-Transform = Callable[[Tensor, Tensor, int, int], Tensor]
-Normal = tuple[Sequence[float], Sequence[float]]
-
-
-class Scale:
-    """Bytes to numbers: `x / 255`, then `(x - mean) / std` by channel, then resized.
-
-    One object serves one run through an epoch: what it gives is written over by the next call.
-    """
-
-    def __init__(self, normal: Normal | None = None, size: int | None = None) -> None:
-        self.normal, self.size = normal, size
-        self._floats: Tensor | None = None
-        self._mean_std: Tensor | None = None  # (2, C, 1, 1)
-
-    def __call__(self, bytes_B: Tensor) -> Tensor:
-        """uint8 (B, ...) to float32 of the same layout; resized, (B, C, size, size)."""
-        if self._floats is None or len(self._floats) < len(bytes_B):
-            self._floats = torch.empty_like(bytes_B, dtype=torch.float32)
-        floats_B = self._floats[: len(bytes_B)]
-        floats_B.copy_(bytes_B).div_(255)
-        if self.normal is not None:
-            if self._mean_std is None:  # once: an accelerator would be waited for each time
-                self._mean_std = floats_B.new_tensor(self.normal)[:, :, None, None]
-            floats_B.sub_(self._mean_std[0]).div_(self._mean_std[1])
-        return floats_B if self.size is None else resize(floats_B, self.size)
+from fathom.data.treatment import PLAIN, Treatment
 
 
 class TensorBatches:
     """Inputs (N, ...) and targets (N, ...) in batches; a `Batches` of `core.experiment`.
 
-    uint8 inputs come out as float32 in [0, 1], and pictures normalised by `normal` (mean and std
-    of each channel) and enlarged to `size` if given; other inputs as they are. `transform(batch,
-    indices, seed, epoch)` is handed the batch after that, for augmentation: let it draw from
-    `core.order.uniforms`, and a resumed run sees the same. `split` is what errors call the data.
+    uint8 inputs come out as float32 in [0, 1], other inputs as they are; pictures after their
+    `treatment`. `split` is what errors call the data.
 
     What `epoch` yields is valid until the next batch is asked for. Raises DataError if inputs and
     targets differ in number, or if there is not one batch.
@@ -68,16 +39,14 @@ class TensorBatches:
         batch_size: int,
         shuffle: bool = True,
         drop_last: bool = False,
-        transform: Transform | None = None,
-        normal: Normal | None = None,
-        size: int | None = None,
+        treatment: Treatment = PLAIN,
         split: str = "train",
     ) -> None:
         if len(inputs) != len(targets):
             wrong = f"{len(inputs)} inputs and {len(targets)} targets"
             raise DataError(split, wrong, "give each sample one target")
         self.plan = Plan(len(inputs), batch_size, shuffle, drop_last, split)
-        self.transform, self.normal, self.size = transform, normal, size
+        self.treatment = treatment
         self.targets = targets.contiguous()
         self._shape = tuple(inputs.shape[1:])
         self._channels_last = False
@@ -109,7 +78,7 @@ class TensorBatches:
     def epoch(self, seed: int, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         tasks = self.plan.batches(seed, epoch, first, str(self._rows_NK.device))
         most = len(tasks[0]) if tasks else 0
-        scale = Scale(self.normal, self.size) if self._rows_NK.dtype == torch.uint8 else None
+        treat = self.treatment.begun()
         # Buffers belong to this run through the epoch: another may go on beside it.
         rows_BK = self._rows_NK.new_empty(most, self._rows_NK.shape[1])
         targets_B = self.targets.new_empty(most, *self.targets.shape[1:])
@@ -118,12 +87,7 @@ class TensorBatches:
                 rows_BK, targets_B = rows_BK[: len(indices)], targets_B[: len(indices)]
             torch.index_select(self._rows_NK, 0, indices, out=rows_BK)
             torch.index_select(self.targets, 0, indices, out=targets_B)
-            batch = self._formed(rows_BK)
-            if scale is not None:
-                batch = scale(batch)
-            if self.transform is not None:
-                batch = self.transform(batch, indices, seed, epoch)
-            yield batch, targets_B
+            yield treat(self._formed(rows_BK), targets_B, indices, seed, epoch)
 
     def to(self, device: torch.device, *, channels_last: bool = False) -> TensorBatches:
         """The same on `device`; pictures with the channels of a pixel side by side if asked."""

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from fathom.core.errors import DataError
 from fathom.data import fingerprints
-from fathom.data.batches import Normal, Transform
 from fathom.data.files import named, reading
 from fathom.data.picture_set import Form, Pictures, PictureSet, Split
 from fathom.data.pictures import (
@@ -29,6 +28,7 @@ from fathom.data.pictures import (
     threads,
 )
 from fathom.data.splits import held_out
+from fathom.data.treatment import PLAIN, Treatment
 from fathom.data.workers import WorkerBatches
 
 HELD_OUT = 0.2
@@ -75,8 +75,7 @@ class PictureFiles:
         *,
         shuffle: bool = True,
         drop_last: bool = False,
-        transform: Transform | None = None,
-        normal: Normal | None = None,
+        treatment: Treatment = PLAIN,
     ) -> WorkerBatches:
         """Batches of (B, C, H, W) in [0, 1] and labels (B,)."""
         return WorkerBatches(
@@ -84,8 +83,7 @@ class PictureFiles:
             batch_size=batch_size,
             shuffle=shuffle,
             drop_last=drop_last,
-            transform=transform,
-            normal=normal,
+            treatment=treatment,
         )
 
     def fingerprint(self) -> str:

@@ -15,9 +15,10 @@ from torch import Tensor
 from fathom.core.errors import DataError
 from fathom.core.experiment import Batches
 from fathom.data import fingerprints
-from fathom.data.batches import Normal, TensorBatches, Transform
+from fathom.data.batches import TensorBatches
 from fathom.data.labels import check_labels
 from fathom.data.pictures import picture_files, read_picture
+from fathom.data.treatment import PLAIN, Treatment
 from fathom.vision.resize import resize
 
 Form = tuple[int, int, int]
@@ -52,8 +53,7 @@ class Split(Protocol):
         *,
         shuffle: bool = True,
         drop_last: bool = False,
-        transform: Transform | None = None,
-        normal: Normal | None = None,
+        treatment: Treatment = PLAIN,
     ) -> Batches: ...
 
     def fingerprint(self) -> str: ...
@@ -110,8 +110,7 @@ class Pictures:
         *,
         shuffle: bool = True,
         drop_last: bool = False,
-        transform: Transform | None = None,
-        normal: Normal | None = None,
+        treatment: Treatment = PLAIN,
     ) -> TensorBatches:
         """Batches of (B, C, H, W) in [0, 1] and labels (B,)."""
         return TensorBatches(
@@ -120,9 +119,7 @@ class Pictures:
             batch_size=batch_size,
             shuffle=shuffle,
             drop_last=drop_last,
-            transform=transform,
-            normal=normal,
-            size=self.size,
+            treatment=replace(treatment, size=self.size),
             split=self.split,
         )
 

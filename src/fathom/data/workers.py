@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from fathom.core.errors import WorkerError
-from fathom.data.batches import Normal, Scale, Transform
 from fathom.data.plan import Plan
 from fathom.data.pool import Samples, read_ahead
+from fathom.data.treatment import PLAIN, Treatment
 
 TIMEOUT = 120.0  # seconds that one batch may take
 
@@ -26,7 +26,7 @@ class WorkerBatches:
 
     As many workers as there are cores, up to eight, unless it is said how many; 0 reads here.
 
-    They come out as from `TensorBatches`: float32 in [0, 1], then `normal`, then `transform`.
+    They come out as from `TensorBatches`: float32 in [0, 1], after their `treatment`.
     Raises WorkerError if a worker raises, dies, gives a sample of another shape, or is silent for
     `timeout` seconds; a DataError of a sample is raised as it is.
     """
@@ -38,15 +38,14 @@ class WorkerBatches:
         batch_size: int,
         shuffle: bool = True,
         drop_last: bool = False,
-        transform: Transform | None = None,
-        normal: Normal | None = None,
+        treatment: Treatment = PLAIN,
         workers: int | None = None,
         timeout: float = TIMEOUT,
     ) -> None:
         self.samples, self.timeout = samples, timeout
         self.workers = min(8, os.cpu_count() or 1) if workers is None else workers
         self.plan = Plan(len(samples), batch_size, shuffle, drop_last, samples.split)
-        self.transform, self.normal = transform, normal
+        self.treatment = treatment
         self._device, self._channels_last = torch.device("cpu"), False
 
     @property
@@ -73,16 +72,14 @@ class WorkerBatches:
             timeout=self.timeout,
             fail=fail,
         )
-        scale = Scale(self.normal)
+        treat = self.treatment.begun()
         try:
             for indices_B, bytes_B in zip(tasks, read, strict=True):
                 held_B = bytes_B.to(self._device)
                 if self._channels_last and held_B.dim() == 4:
                     held_B = held_B.contiguous(memory_format=torch.channels_last)
-                batch = scale(held_B)
-                if self.transform is not None:
-                    batch = self.transform(batch, indices_B.to(self._device), seed, epoch)
-                yield batch, self.samples.labels[indices_B].to(self._device)
+                labels_B = self.samples.labels[indices_B].to(self._device)
+                yield treat(held_B, labels_B, indices_B.to(self._device), seed, epoch)
         finally:
             read.close()
 
