@@ -144,7 +144,7 @@ def _gradient_claims() -> dict[str, bool]:
 def _gradient_picture() -> Figure:
     grid = np.linspace(-2, 2, 81)
     at = np.stack(np.meshgrid(grid, grid), axis=-1)
-    spots = np.stack(np.meshgrid(*[np.linspace(-1.6, 1.6, 5)] * 2), axis=-1).reshape(-1, 2)
+    spots = np.stack(np.meshgrid(*[np.linspace(-1.4, 1.4, 5)] * 2), axis=-1).reshape(-1, 2)
     arrows = [(*spot, *(0.1 * _valley_gradient(spot))) for spot in spots if spot.any()]
     return slopes(
         grid,

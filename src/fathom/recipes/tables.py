@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +30,7 @@ NA,NA,140000
 BOOK_X = [[3, 1, 0], [2, 0, 1], [4, 0, 1], [3, 0, 1]]
 BOOK_Y = [127500, 106000, 178100, 140000]
 SHOWN = 6  # rows and columns of a table in a figure
+LOOKED_AT = 1_000  # rows, for some with missing cells
 LETTERS = 14  # of a cell
 
 
@@ -147,30 +149,45 @@ def _preprocessing_claims(
 def _sheet_picture(
     inputs: Sheet, X: Tensor, origins: list[_Origin], target: str, y: Tensor
 ) -> Figure:
-    """The first rows and columns of the table, and what became of them."""
-    heads, rows = list(inputs.columns)[:SHOWN], range(min(len(inputs), SHOWN))
-    cells = [[inputs[name][row] for name in heads] for row in rows]
-    empty = {(r, heads[c]) for r in rows for c, v in enumerate(cells[r]) if _is_empty(v)}
-    in_table = frozenset((r, heads.index(name)) for r, name in empty)
-    in_x = frozenset(
-        (r, c)
-        for r in rows
-        for c, origin in enumerate(origins[:SHOWN])
-        if (r, origin.column) in empty
-        and (origin.name == origin.column or origin.name.endswith(EMPTY))
-    )
+    """Some rows and columns, those with missing cells first, and what became of them."""
+    heads = list(inputs.columns)[:SHOWN]
+    lacking = [
+        {name for name in heads if _is_empty(inputs[name][row])}
+        for row in range(min(len(inputs), LOOKED_AT))
+    ]
+    rows = _first([bool(names) for names in lacking])
+    # A cell of X that stands for a missing one: the mean, or the 1 of a word's own column.
+    stands = [
+        {
+            row
+            for row in rows
+            if o.column in lacking[row] and o.name in (o.column, f"{o.column}={EMPTY}")
+        }
+        for o in origins
+    ]
+    columns = _first([bool(which) for which in stands])
+    in_table = {
+        (r, c) for r, row in enumerate(rows) for c, n in enumerate(heads) if n in lacking[row]
+    }
+    in_x = {(r, c) for r, row in enumerate(rows) for c, j in enumerate(columns) if row in stands[j]}
     shown = [
-        ["" if (r, heads[c]) in empty else _brief(cells[r][c]) for c in range(len(heads))]
-        for r in rows
+        ["" if name in lacking[row] else _brief(inputs[name][row]) for name in heads]
+        for row in rows
     ]
-    numbered = [[f"{j + 1}: {origin.name}"] for j, origin in enumerate(origins[:SHOWN])]
+    names = "\n".join(f"{j + 1}: {name}" for j, name in enumerate(heads))
     line = [
-        Cells("\n".join(f"{j + 1}: {name}" for j, name in enumerate(heads)), shown, in_table),
-        Cells("X", X[:SHOWN, :SHOWN].tolist(), in_x),
-        Cells(f"y: {target}", y[:SHOWN, None].tolist()),
-        Cells("columns of X", numbered),
+        Cells(names, shown, frozenset(in_table), then="→"),
+        Cells("some of X", X[rows][:, columns].tolist(), frozenset(in_x)),
+        Cells("its columns", [[f"{j + 1}: {origins[j].name}"] for j in columns]),
+        Cells(f"y: {target}", y[rows, None].tolist()),
     ]
-    return side_by_side([line], title="in colour: what was missing")
+    title = "in colour: what was missing" if in_table else "the table, and its tensors"
+    return side_by_side([line], title=title)
+
+
+def _first(preferred: Sequence[bool]) -> list[int]:
+    """SHOWN places, the preferred ones before others, in their order."""
+    return sorted(sorted(range(len(preferred)), key=lambda i: not preferred[i])[:SHOWN])
 
 
 def _brief(cell: object) -> object:
