@@ -14,7 +14,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FLOORS = {
     **dict.fromkeys(["core"], 0),
     **dict.fromkeys(["scratch", "text", "vision", "plots", "calculus", "metrics"], 1),
-    **dict.fromkeys(["models", "data", "objectives", "predictors", "continuation", "translation", "forecasting"], 2),
+    **dict.fromkeys(["models", "data", "objectives", "predictors", "continuation", "translation", "forecasting", "gap_filling"], 2),
     **dict.fromkeys(["engine"], 3),
     **dict.fromkeys(["recipes"], 4),
     **dict.fromkeys(["cli", "check", "bench", "lab", "d2l", "__main__"], 5),

@@ -48,6 +48,18 @@ CASES: dict[str, list[tuple[dict, Shape, int]]] = {
             7 * 3 + 4 * 5 * (3 + 5 + 2) + 4 * 5 * (5 + 5 + 2) + (5 + 1) * 7,
         ),
     ],
+    "tagger": [
+        (
+            dict(tokens=7, embedding_size=3, hidden_size=5, num_layers=2),
+            tokens(8),
+            8 * 3 + 2 * 4 * 5 * (3 + 5 + 2) + 2 * 4 * 5 * (10 + 5 + 2) + (10 + 1) * 7,
+        ),
+        (
+            dict(tokens=7, hidden_size=5, num_layers=1, bidirectional=False),
+            tokens(8),
+            8 * 32 + 4 * 5 * (32 + 5 + 2) + (5 + 1) * 7,
+        ),
+    ],
     "seq2seq": [
         (
             dict(sources=9, targets=8, embedding_size=3, hidden_size=5, num_layers=2),
