@@ -108,3 +108,9 @@ def test_nothing_is_read_back_from_the_device(metric):
     classes = metric not in REGRESSION
     targets = torch.empty(8, dtype=torch.int64, device="meta") if classes else outputs
     assert metric(outputs, targets).device.type == "meta"
+
+
+def test_accuracy_of_shares_is_that_of_the_largest():
+    logits, shares = torch.randn(50, 4), torch.rand(50, 4)
+    expected = (logits.argmax(1) == shares.argmax(1)).float().mean()
+    assert accuracy(logits, shares) == expected

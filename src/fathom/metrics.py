@@ -16,8 +16,13 @@ from fathom.core.errors import DataError
 
 
 def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
-    """The share of examples whose largest logit is that of their label."""
+    """The share of examples whose largest logit is that of their label.
+
+    Labels may be shares of the classes, (N, K), as of mixed pictures: the largest counts.
+    """
     guesses = logits.argmax(1)
+    if labels.is_floating_point() and labels.shape == logits.shape:
+        labels = labels.argmax(1)
     return _mean(guesses == _fitting(labels, guesses))
 
 

@@ -160,6 +160,13 @@ CASES: dict[str, list[tuple[dict, Shape, int]]] = {
             closed_forms.bottlenecks(4, (3, 4, 6, 3), 2, 32, 5),
         ),
     ],
+    "small_resnet": [
+        (
+            dict(classes=5, width=4),
+            (4, 3, 12, 12),
+            closed_forms.basic_resnet(3, 4, 5, biases=False) - 3 * 4 * (7 * 7 - 3 * 3),
+        ),
+    ],
     "book_densenet": [
         (
             dict(classes=5, width=4, layers=2),

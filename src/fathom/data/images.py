@@ -13,7 +13,9 @@ from fathom.data.sources import sources
 
 __all__ = ["Images", "PictureSet", "Pictures", "load_pictures", "read_pictures"]
 
-Images = Annotated[str, "picture set: fashion-mnist, digits, shapes, or a folder of class folders"]
+Images = Annotated[
+    str, "picture set: fashion-mnist, cifar10, digits, shapes, or a folder of class folders"
+]
 
 
 def load_pictures(

@@ -184,3 +184,18 @@ def resnet(
             nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
 
     return initialise(nn.Sequential(parts), first)
+
+
+def small_resnet(
+    classes: int = 10, *, in_channels: int = 3, width: int = 64, nn: ModuleType = torch.nn
+) -> torch.nn.Module:
+    """ResNet-18 for pictures of some 32 pixels: (N, in_channels, H, W) to logits (N, classes).
+
+    It begins with a 3x3 convolution that keeps the size, and does not pool before its stages. The
+    names in its `state_dict` are those of `resnet`, all else of which is the same.
+    """
+    model: torch.nn.Module = resnet(18, classes, in_channels=in_channels, width=width, nn=nn)
+    first = nn.Conv2d(in_channels, width, kernel_size=3, padding=1, bias=False)
+    nn.init.kaiming_normal_(first.weight, mode="fan_out", nonlinearity="relu")
+    model.conv1, model.maxpool = first, nn.Identity()
+    return model
