@@ -9,6 +9,7 @@ import torch
 
 from fathom.continuation import Continuation
 from fathom.core.errors import DataError
+from fathom.data.texts import beginnings
 from fathom.models.language import language_model
 from fathom.text.vocab import Vocab
 
@@ -16,7 +17,7 @@ VOCAB = Vocab(["<unk>", *"abc d"], [0, 1, 1, 1, 1, 1])
 
 
 def writer(unit="char", vocab=VOCAB):
-    return Continuation(vocab, unit, str.lower, "abc")
+    return Continuation(vocab, unit, str.lower, beginnings, "abc")
 
 
 @pytest.fixture(scope="module")

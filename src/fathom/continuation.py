@@ -6,14 +6,12 @@ A `Writer` of `core.experiment`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from fathom.core.errors import DataError
-from fathom.data import text_files
 from fathom.plots.passages import passages
 from fathom.text.sampling import next_token
 from fathom.text.tokenise import Unit, joined, tokens
@@ -28,13 +26,24 @@ LENGTH = 50
 
 
 class Continuation:
-    """Goes on with texts, token by token; `clean` does to them what was done to the text that
-    the model was trained on."""
+    """Goes on with texts, token by token.
+
+    `clean` does to them what was done to the text that the model was trained on; `read` gives the
+    beginnings that a word of the command line stands for.
+    """
 
     options = ("length", "temperature", "top_k", "top_p")
 
-    def __init__(self, vocab: Vocab, unit: Unit, clean: Callable[[str], str], example: str) -> None:
-        self.vocab, self.unit, self.clean, self.example = vocab, unit, clean, example
+    def __init__(
+        self,
+        vocab: Vocab,
+        unit: Unit,
+        clean: Callable[[str], str],
+        read: Callable[[str], list[str]],
+        example: str,
+    ) -> None:
+        self.vocab, self.unit, self.clean, self.read = vocab, unit, clean, read
+        self.example = example
 
     def encode(self, prefix: str) -> list[int]:
         """The tokens of a prefix.
@@ -85,8 +94,7 @@ class Continuation:
         return written[len(joined(self.vocab.decode(ids), self.unit)) :]
 
     def write(self, model: Any, words: Sequence[str], **options: Any) -> list[dict[str, Any]]:
-        """A word is a prefix, or a .txt file with a prefix in each line."""
-        prefixes = [prefix for word in words for prefix in _prefixes(word)]
+        prefixes = [prefix for word in words for prefix in self.read(word)]
         for prefix in prefixes:  # all are looked at before any is gone on with
             self.encode(prefix)
         return [
@@ -96,13 +104,6 @@ class Continuation:
 
     def draw(self, answers: Sequence[dict[str, Any]]) -> Figure:
         return passages([(answer["input"], answer["continuation"]) for answer in answers])
-
-
-def _prefixes(word: str) -> list[str]:
-    if not word.endswith(".txt"):
-        return [word]
-    lines = "".join(text_files.pieces(Path(word))).split("\n")
-    return [line for line in lines if line.strip()]
 
 
 def _short(text: str) -> str:

@@ -13,7 +13,7 @@ import torch
 from fathom.core.errors import DataError, FathomError, SettingError
 from fathom.data import pydoc_topics, text_files, time_machine
 from fathom.data.sources import found
-from fathom.data.texts import load_text, pieces
+from fathom.data.texts import beginnings, load_text, pieces
 
 needs_the_book_s_text = pytest.mark.skipif(
     found(time_machine.SOURCE) is None, reason="timemachine.txt is not in $FATHOM_DATA"
@@ -33,7 +33,18 @@ def test_characters_of_the_time_machine_are_the_book_s():
 def test_words_of_the_time_machine_are_the_book_s():
     text = load_text("time-machine", unit="word")
     assert (len(text), len(text.vocab)) == (32_775, 4_580)
-    assert text.vocab.tokens[:10] == "<unk> the i and of a to was in that".split()
+    assert text.vocab.tokens[:10] == [
+        "<unk>",
+        "the",
+        "i",
+        "and",
+        "of",
+        "a",
+        "to",
+        "was",
+        "in",
+        "that",
+    ]
     assert text.vocab.counts[:5] == [0, 2261, 1267, 1245, 1155]
 
 
@@ -164,10 +175,17 @@ def test_too_short_to_hold_anything_out():
         toy(10).split(None)
 
 
-def test_the_beginning_is_whole_words(tmp_path):
+def test_some_words_are_whole(tmp_path):
     path = tmp_path / "mine.txt"
     path.write_text("A rather long beginning of a text")
     text = load_text(str(path))
-    assert text.beginning() == "A rather long"
-    assert text.beginning(100) == "A rather long beginning of a text"
+    assert text.some_words(0) == "A rather long"
+    assert text.some_words(4) == "long beginning"
+    assert text.some_words(0, 100) == "A rather long beginning of a text"
+    assert text.some_words(30) != ""
 
+
+def test_beginnings_are_words_or_the_lines_of_a_file(tmp_path):
+    (tmp_path / "some.txt").write_text("one\n\n two \n")
+    assert beginnings("one two") == ["one two"]
+    assert beginnings(str(tmp_path / "some.txt")) == ["one", " two "]

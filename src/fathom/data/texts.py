@@ -43,10 +43,12 @@ class Text:
         """Numbers as text again."""
         return joined(self.vocab.decode(ids.tolist()), self.unit)
 
-    def beginning(self, length: int = 12) -> str:
-        """How the text begins: whole words, of at least `length` characters where it can be."""
-        start = self.shown(self.ids[: 20 * length])
-        return start[: start.find(" ", length)] if " " in start[length:] else start[:length]
+    def some_words(self, start: int, length: int = 12) -> str:
+        """Whole words from about the `start`-th token on, of at least `length` characters where
+        it can be."""
+        shown = self.shown(self.ids[start : start + 20 * length])
+        words = shown if start == 0 else shown[shown.find(" ") + 1 :]
+        return words[: words.find(" ", length)] if " " in words[length:] else words[:length]
 
     def split(self, most: int | None, share: float = 0.1) -> tuple[Tensor, Tensor]:
         """The first `most` tokens (None: all) to train on, and what follows to measure on.
@@ -85,6 +87,13 @@ def load_text(name_or_file: str, *, unit: Unit = "char", min_freq: int = 1) -> T
     cleaned = name_or_file in sources()
     clean = _cleaned if cleaned else _as_it_is
     return Text(name_or_file, unit, vocab, torch.from_numpy(ids), clean)
+
+
+def beginnings(word: str) -> list[str]:
+    """A word of the command line itself, or the lines of the .txt file that it names."""
+    if not word.endswith(".txt"):
+        return [word]
+    return [line for line in "".join(text_files.pieces(Path(word))).split("\n") if line.strip()]
 
 
 def _cleaned(prefix: str) -> str:

@@ -93,8 +93,14 @@ def language_model(
     """
     width = embedding_size or vocab_size
     layer = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[cell]
+    if embedding_size is not None:
+        vectors = nn.Embedding(vocab_size, width)
+    elif getattr(layer, "reads_numbers", False):
+        vectors = nn.Identity()  # it looks the rows of its weights up
+    else:
+        vectors = OneHot(vocab_size)
     return LanguageModel(
-        OneHot(vocab_size) if embedding_size is None else nn.Embedding(vocab_size, width),
+        vectors,
         layer(width, hidden_size, num_layers, dropout=dropout),
         nn.Linear(hidden_size, vocab_size),
     )

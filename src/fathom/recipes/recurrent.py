@@ -14,7 +14,7 @@ from fathom.core.arguments import Count, Impl, Rate
 from fathom.core.experiment import Experiment
 from fathom.core.findings import Findings, Table
 from fathom.core.recipe import recipe
-from fathom.data.texts import Text, Texts, Units, load_text
+from fathom.data.texts import Text, Texts, Units, beginnings, load_text
 from fathom.data.token_batches import TokenBatches
 from fathom.models.language import LanguageModel, language_model
 from fathom.plots.passages import surprises
@@ -28,7 +28,7 @@ Steps = Annotated[Count, "tokens in a window"]
 Hidden = Annotated[Count, "numbers in the state"]
 Embedding = Annotated[Count | None, "numbers for each token; or one-hot vectors, as in the book"]
 Clip = Annotated[Rate, "the norm that gradients are brought down to"]
-Prefix = Annotated[str, "what is gone on from in the end; if empty, how the text begins"]
+Prefix = Annotated[str, "what is gone on from in the end; if empty, some words of the text"]
 ROW = 250  # tokens in a row of what is held out, at least: each begins without a state
 SHOWN = 400  # held-out characters whose surprise is shown
 
@@ -217,8 +217,8 @@ def _writing(
     def loss(logits_BTV: Tensor, next_BT: Tensor) -> Tensor:
         return lib.cross_entropy(logits_BTV.flatten(0, 1), next_BT.flatten())
 
-    beginning = prefix or text.beginning()
-    writer = Continuation(text.vocab, text.unit, text.clean, beginning)
+    beginning = prefix or text.some_words(len(train.ids) // 10)
+    writer = Continuation(text.vocab, text.unit, text.clean, beginnings, beginning)
     writer.encode(beginning)
     return Experiment(
         model,

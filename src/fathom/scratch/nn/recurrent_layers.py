@@ -2,7 +2,7 @@
 
 Source   Schuster and Paliwal 1997 (bidirectional); Sak et al. 2014, arXiv:1402.1128 (projection);
          book 8.6, 9.1 to 9.4.
-Differs  Nothing in what is computed; see `recurrent.py` for the equations.
+Differs  Inputs may be whole numbers too; see `recurrent.py` for the equations.
 Shapes   T steps, B batch, I inputs, H hidden, L layers, D directions (1 or 2), P = H, or the
          projection's width: (T, B, I) to (T, B, D * P), or (B, T, I) with `batch_first`, or
          without B. States are (L * D, B, P), an LSTM's cells (L * D, B, H).
@@ -22,6 +22,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from fathom.scratch.nn import init
 from fathom.scratch.nn.dropout import dropout
+from fathom.scratch.nn.embedding import embedding
 from fathom.scratch.nn.linear import linear
 from fathom.scratch.nn.recurrent import Rows, step_rows, sweep_gru, sweep_lstm, sweep_rnn
 
@@ -30,7 +31,12 @@ States = tuple[Tensor, ...]  # (h,) or (h, c)
 
 
 class RNNBase(Module):
-    """Parameters, layers and directions; what one sweep is, the classes below say."""
+    """Parameters, layers and directions; what one sweep is, the classes below say.
+
+    Whole numbers, (T, B), stand for one-hot vectors: their rows are looked up, not multiplied.
+    """
+
+    reads_numbers = True
 
     def __init__(
         self,
@@ -90,18 +96,22 @@ class RNNBase(Module):
         """(all states (R, P), then the last of each kind of state) of one layer and direction."""
         raise NotImplementedError
 
-    def from_inputs(self, suffix: str, x_RI: Tensor, *, both: bool = True) -> Tensor:
-        """The inputs' share of all gates of all steps, with the first bias, or `both`."""
-        weight, bias = getattr(self, "weight_ih" + suffix), None
+    def from_inputs(self, suffix: str, x_RI: Tensor, bias: Tensor | None) -> Tensor:
+        """The inputs' share of all gates of all steps, with their bias and `bias`."""
+        weight = getattr(self, "weight_ih" + suffix)
         if self.bias:
-            bias = getattr(self, "bias_ih" + suffix)
-            bias = bias + getattr(self, "bias_hh" + suffix) if both else bias
-        return linear(x_RI, weight, bias)
+            bias = getattr(self, "bias_ih" + suffix) + bias
+        if x_RI.is_floating_point():
+            return linear(x_RI, weight, bias)
+        table_VG = weight.t() if bias is None else weight.t() + bias
+        return embedding(x_RI[:, 0], table_VG)  # a row looked up is a one-hot product
 
     def run(self, input: Any, states: States | None) -> tuple[Any, States]:
         """All layers and directions over a batch of sequences, padded or packed."""
         packed = isinstance(input, PackedSequence)
         data: Tensor = input.data if packed else input
+        if not data.is_floating_point():
+            data = data.unsqueeze(-1)
         self._check_input(data, packed=packed)
         batched = packed or data.dim() == 3
         if packed:
@@ -149,6 +159,8 @@ class RNNBase(Module):
                 f"{type(self).__name__}: Expected input to be 2D or 3D, got {x.dim()}D instead, "
                 f"of sizes {list(x.shape)}"
             )
+        if not x.is_floating_point():
+            return  # the table of all tokens' shares names those that are out of range
         if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
             raise ValueError(
                 f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
@@ -256,7 +268,7 @@ class RNN(RNNBase):
 
     def sweep(self, suffix: str, x_RI: Tensor, states: States, rows: Rows) -> tuple[Tensor, ...]:
         weight = getattr(self, "weight_hh" + suffix)
-        x_RH = self.from_inputs(suffix, x_RI)
+        x_RH = self.from_inputs(suffix, x_RI, getattr(self, "bias_hh" + suffix, None))
         return sweep_rnn(x_RH, states[0], weight, rows, tanh=self.nonlinearity == "tanh")
 
 
@@ -284,10 +296,11 @@ class GRU(RNNBase):
 
     def sweep(self, suffix: str, x_RI: Tensor, states: States, rows: Rows) -> tuple[Tensor, ...]:
         weight = getattr(self, "weight_hh" + suffix)
-        # The reset gate scales the state's share with its bias, so the two biases stay apart.
         bias = getattr(self, "bias_hh" + suffix) if self.bias else weight.new_zeros(len(weight))
-        x_RG = self.from_inputs(suffix, x_RI, both=False)
-        return sweep_gru(x_RG, states[0], weight, bias, rows)
+        of_rz, of_n = bias.split([2 * self.hidden_size, self.hidden_size])
+        # The reset gate scales the candidate's bias too: it stays apart from the inputs' share.
+        x_RG = self.from_inputs(suffix, x_RI, torch.cat([of_rz, torch.zeros_like(of_n)]))
+        return sweep_gru(x_RG, states[0], weight, of_n, rows)
 
 
 class LSTM(RNNBase):
@@ -316,6 +329,6 @@ class LSTM(RNNBase):
         weight, projection = getattr(self, "weight_hh" + suffix), None
         if self.proj_size:
             projection = getattr(self, "weight_hr" + suffix)
-        x_RG = self.from_inputs(suffix, x_RI)
+        x_RG = self.from_inputs(suffix, x_RI, getattr(self, "bias_hh" + suffix, None))
         h_BP, c_BH = states
         return sweep_lstm(x_RG, h_BP, c_BH, weight, rows, projection=projection)

@@ -1,0 +1,50 @@
+"""Recurrent layers on whole numbers, and in bfloat16: against one-hot and single precision."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fathom.scratch import nn
+
+LAYERS = {"RNN": nn.RNN, "GRU": nn.GRU, "LSTM": nn.LSTM}
+TOKENS = torch.tensor([[0, 4], [2, 2], [1, 3]])  # (T, B)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("name", LAYERS)
+def test_whole_numbers_are_one_hot_vectors(name, bias):
+    torch.manual_seed(0)
+    layer = LAYERS[name](5, 4, num_layers=2, bias=bias).double()
+    hot = torch.nn.functional.one_hot(TOKENS, 5).double()
+    results = []
+    for given in (hot, TOKENS, TOKENS.int()):
+        outputs, _ = layer(given)
+        gradients = torch.autograd.grad(outputs.cos().sum(), list(layer.parameters()))
+        results.append((outputs, gradients))
+    torch.testing.assert_close(results[1], results[0])
+    torch.testing.assert_close(results[2], results[0])
+
+
+def test_a_number_out_of_range_is_named():
+    with pytest.raises(IndexError, match=r"index 5 .* the vocabulary has 5 entries"):
+        nn.GRU(5, 4)(TOKENS + 1)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_under_autocast_products_are_in_bfloat16_and_the_gradients_point_the_same_way(name):
+    """A bfloat16 has 8 bits: results agree within some 2**-8 of their scale."""
+    torch.manual_seed(0)
+    layer = LAYERS[name](5, 64)
+    tokens = torch.randint(0, 5, (20, 8))
+    found = []
+    for enabled in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            outputs, _ = layer(tokens)
+        assert outputs.dtype == torch.float32
+        gradients = torch.autograd.grad(outputs.square().sum(), list(layer.parameters()))
+        found.append((outputs, torch.cat([g.flatten() for g in gradients])))
+    (exact, exact_gradient), (low, low_gradient) = found
+    assert not torch.equal(exact, low)
+    assert float((exact - low).detach().abs().max()) < 2**-6 * float(exact.detach().abs().max())
+    assert float(torch.cosine_similarity(exact_gradient, low_gradient, dim=0)) > 0.999
