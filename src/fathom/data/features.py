@@ -87,12 +87,14 @@ class Scales(NamedTuple):
 class Features:
     """What was learned. `notes` says what a reader of the table may want to know.
 
-    With `clip` no standardised number is further than that from 0.
+    With `logs` skewed columns are taken as logarithms; no standardised number is further than
+    `clip` from 0.
     """
 
     columns: tuple[Column, ...]
     missing: Missing
     notes: tuple[str, ...]
+    logs: bool = False
     clip: float = math.inf
 
     @property
@@ -138,12 +140,12 @@ class Features:
         return torch.from_numpy(scaled.astype(np.float32))
 
     def learned_from(self, table: Table) -> Features:
-        """The same features with means and deviations of other rows, and theirs alone."""
+        """The same features with the scales of other rows, and of theirs alone."""
         columns: list[Column] = []
         for column in self.columns:
             if isinstance(column, Number):
                 values = _numbers(column, table, "mean")
-                columns.append(_number(column.name, values, log=column.log))
+                columns.append(_number(column.name, values, logs=self.logs))
             elif isinstance(column, Date):
                 mean, std = _mean_and_std(_dates(column, table))
                 columns.append(replace(column, mean=mean, std=std))
@@ -167,11 +169,10 @@ def learn(
     notes = []
     for name, values in table.columns.items():
         if isinstance(values, np.ndarray):
-            column = _number(name, values, log=logs and _is_skewed(values))
+            columns.append(_number(name, values, logs=logs))
             known = values[~np.isnan(values)]
             if not len(known) or known.min() == known.max():
                 notes.append(f"{name} never changes in the training rows: its std is taken as 1")
-            columns.append(column)
             continue
         first = dates_begin_with(table.file, name, values, table.lines)
         words = tuple(sorted({word for word in values if word}))
@@ -184,10 +185,11 @@ def learn(
             columns.append(Word(name, words))
     if not columns:
         raise DataError(table.file, "has no columns left to learn from", "keep some")
-    return Features(tuple(columns), missing, tuple(notes), clip)
+    return Features(tuple(columns), missing, tuple(notes), logs, clip)
 
 
-def _number(name: str, values: Numbers, *, log: bool) -> Number:
+def _number(name: str, values: Numbers, *, logs: bool) -> Number:
+    log = logs and _is_skewed(values)
     mean, std = _mean_and_std(np.log1p(np.maximum(values, 0)) if log else values)
     return Number(name, mean, std, log)
 

@@ -27,8 +27,8 @@ CLIP = 3.0  # deviations: what lies further out than 99.7 % of a bell says no mo
 class TableFolds:
     """Features, and for each fold their scales and those of the target.
 
-    The target is learned as it is or, with `log`, as its logarithm; `unit` brings errors to the
-    size that learning rates are made for. `train` and `valid` are (N, 1 + K): see `counted`.
+    The target is learned as it is or, with `log`, as its logarithm; `targets` holds centre and
+    scale of it for each fold. `train` and `valid` are (N, 1 + K): see `counted`.
     """
 
     features: Features
@@ -36,15 +36,15 @@ class TableFolds:
     targets: list[tuple[float, float]]
     log: bool
     positive: bool
-    unit: float
     inputs: Tensor
     fold: Tensor
     train: Tensor
     valid: Tensor
 
     def squared_error(self, outputs_BK: Tensor, targets: Tensor) -> Tensor:
-        """The mean over the folds of each one's mean squared error, in units."""
-        errors_BK = (outputs_BK - targets[:, :1]) / self.unit
+        """The mean over the folds of each one's mean squared error, in units of its scale."""
+        scales_K = outputs_BK.new_tensor([scale for _, scale in self.targets])
+        errors_BK = (outputs_BK - targets[:, :1]) / scales_K
         return means(errors_BK.square(), targets[:, 1:]).mean()
 
     def score(self, outputs_BK: Tensor, targets: Tensor) -> Tensor:
@@ -55,7 +55,8 @@ class TableFolds:
         """(K,): of each fold."""
         target_B1 = targets[:, :1]
         if self.positive and not self.log:  # as the book: a price under 1 dollar counts as 1
-            outputs_BK, target_B1 = outputs_BK.clamp(min=self.unit).log(), target_B1.log()
+            outputs_BK = outputs_BK.clamp(min=self.targets[0][1]).log()
+            target_B1 = target_B1.log()
         return means((outputs_BK - target_B1).square(), targets[:, 1:]).sqrt()
 
     def values(self, outputs: Tensor) -> Tensor:
@@ -91,14 +92,15 @@ def fold_table(
     seen = inputs if leak is None else inputs.above(leak)
     features = learn(seen, logs=rich, clip=CLIP if rich else math.inf)
     scales, targets = [], []
-    unit = float(target_N.std()) if rich else 10.0 ** round(math.log10(values.std()) - 5)
+    # In dollars the book's prices have a deviation of five digits: so have others in their unit.
+    unit = 10.0 ** round(math.log10(values.std()) - 5)
     for fold in range(k):
         rows = torch.nonzero(fold_N != fold).flatten().numpy()
         own = features if leak is not None else features.learned_from(inputs.rows(rows))
         scales.append(own.scales)
         trained = target_N[torch.from_numpy(rows)]
-        spread = float(trained.std(correction=0)) or unit
+        spread = float(trained.std(correction=0)) or 1.0
         targets.append((float(trained.mean()), spread) if rich else (0.0, unit))
     raw = torch.from_numpy(features.raw(inputs)).float()
     train, valid = counted(target_N, fold_N, k)
-    return TableFolds(features, scales, targets, log, positive, unit, raw, fold_N, train, valid)
+    return TableFolds(features, scales, targets, log, positive, raw, fold_N, train, valid)
