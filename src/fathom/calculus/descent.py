@@ -12,6 +12,7 @@ Shapes   N variables, T steps. A function takes points (..., N) to values (...);
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ Optimizers = Callable[[list[Tensor]], torch.optim.Optimizer]
 Point = Sequence[float] | Tensor
 
 SHORT = 2.0**-20  # of a gradient: the first try of a line search
-HALVINGS = 40  # of an interval: twelve digits of its end
+MOST_LOOKS = 60
 
 
 def gradient(f: Function, point_N: Tensor) -> Tensor:
@@ -168,19 +169,35 @@ def nearest_minimum(f: Function, start: Point) -> Tensor | None:
 def line_search(f: Function, point_N: Tensor, direction_N: Tensor) -> float:
     """How far along the direction f goes down: where its slope along it is first found to turn.
 
-    A short interval is doubled until the slope at its end points up, then halved by bisection.
+    A short interval is widened until the slope at its end points up. Then the straight line
+    between the slopes at both ends says where to look (false position, with Illinois' rule that
+    an end which stays counts for half).
     """
 
-    def rises(t: float) -> bool:
-        slope = float(gradient(f, point_N + t * direction_N) @ direction_N)
-        return not slope < 0  # what is undefined is too far
+    def slope(t: float) -> float:
+        return float(gradient(f, point_N + t * direction_N) @ direction_N)
 
     low, high = 0.0, SHORT
-    while not rises(high) and high < 1e12:
-        low, high = high, 2 * high
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        low, high = (low, middle) if rises(middle) else (middle, high)
+    down = first = slope(low)
+    up = slope(high)
+    while up < 0 and high < 1e12:
+        low, down, high = high, up, 4 * high
+        up = slope(high)
+    if not first < 0 or up < 0:  # no way down, or no end to it
+        return low
+    stayed = 0
+    for _ in range(MOST_LOOKS):
+        share = down / (down - up) if math.isfinite(up) else 0.5  # what is undefined is too far
+        middle = low + share * (high - low)
+        here = slope(middle)
+        if abs(here) <= 1e-14 * abs(first) or middle in (low, high):
+            return middle
+        if here < 0:
+            low, down, up = middle, here, up / 2 if stayed > 0 else up
+            stayed = 1
+        else:
+            high, up, down = middle, here, down / 2 if stayed < 0 else down
+            stayed = -1
     return low
 
 
