@@ -66,7 +66,7 @@ def test_the_verb_shows_them(scripted):
     assert row["name"] == "tiny"
     assert row["over_peer"] == 5
     assert row["of_bare"] == 0.5
-    out = done("bench", "--rounds", 3).out
+    out = done("bench", "tiny", "--rounds", 3).out
     assert "5.00x [2.50, 10.00]" in out
     assert "examples/s; medians of 3 rounds" in out
     assert max(len(line.rstrip()) for line in out.splitlines()) <= 80

@@ -8,118 +8,45 @@ time, not less. The bare loop slices the same tensors and does nothing but learn
 
 from __future__ import annotations
 
-import atexit
 import io
-import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
-from rich.console import Console
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from fathom.bench.ours import prepared, run_epochs
 from fathom.bench.race import Case, Epoch
-from fathom.core.devices import autocast_dtype
 from fathom.core.experiment import Experiment
 from fathom.core.recipe import Recipe
 from fathom.data.images import Pictures, load_pictures
-from fathom.engine import watchers
-from fathom.engine.checkpoint import Checkpoints, Training
-from fathom.engine.guard import Guard, fuse
-from fathom.engine.loop import Clock, train
-from fathom.engine.prepare import Prepared, prepare
-from fathom.engine.progress import progress
-from fathom.engine.remembered import choices_file
-from fathom.engine.runs import Run
-from fathom.engine.tuning import choose
-from fathom.engine.updates import Gradients, descend, gradients_of
 from fathom.recipes.cnn import lenet
 from fathom.recipes.linear import softmax_regression
 from fathom.recipes.perceptrons import mlp
 
 REDRAWS = 6
-MOST_EPOCHS = 1_000
 
 
 def _case(name: str, function: Callable[..., Experiment]) -> Case:
     recipe: Recipe = function.__recipe__  # type: ignore[attr-defined]
     build = {
-        "ours": lambda: _ours(recipe),
+        "ours": lambda: run_epochs(prepared(recipe)),
         "peer": lambda: _book_way(recipe),
         "bare": lambda: _bare(recipe),
     }
     return Case(name, "examples/s", 60_000, build)
 
 
-def _prepared(recipe: Recipe) -> Prepared:
-    """The recipe with the book's settings, its optimiser fused as in every run."""
-    prepared = prepare(recipe, recipe.settings({}), seed=0, device="cpu")
-    fuse(prepared.experiment.optimizer)
-    return prepared
-
-
-def _ours(recipe: Recipe) -> Epoch:
-    """An epoch as a run does it: precision measured, metrics, finite check, every watcher."""
-    prepared = _prepared(recipe)
-    experiment = prepared.experiment
-
-    def gradients(dtype: torch.dtype | None) -> Gradients:
-        return gradients_of(experiment, device=prepared.device, dtype=dtype)
-
-    choice = choose(
-        gradients,
-        experiment.model,
-        next(iter(prepared.train.epoch(0, 0))),
-        device=prepared.device,
-        threads="1",
-        precision="auto",
-        memory=choices_file(),
-    )
-    update = descend(
-        gradients(autocast_dtype(choice.precision)),
-        experiment.optimizer,
-        Guard(experiment.model, experiment.optimizer),
-    )
-    folder = Path(tempfile.mkdtemp(prefix="fathom-bench-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    run, clock = Run(folder, {"recipe": "bench"}), Clock()
-    training = Training(experiment.model, experiment.optimizer, clock)
-    kept = Checkpoints(run.checkpoints, {}, say=lambda text: None)
-    look = {
-        "checkpoints": watchers.checkpoints(kept, training),
-        "journal": watchers.journal(run, clock, lambda text: None),
-        "progress": progress(
-            clock,
-            epochs=MOST_EPOCHS,
-            batches=len(prepared.train),
-            examples=prepared.train.examples,
-            console=Console(file=io.StringIO(), force_terminal=True),
-        ),
-    }
-    records = watchers.unwrapped(
-        watchers.watched(train(update, prepared.train, {}, clock, seed=0, epochs=MOST_EPOCHS), look)
-    )
-
-    def epoch() -> None:
-        for record in records:
-            if record.ends_epoch:
-                return
-
-    return epoch
-
-
 def _bare(recipe: Recipe) -> Epoch:
     """Slice, forward, backward, step; the same layout, optimiser and memory as ours."""
-    prepared = _prepared(recipe)
-    model, optimizer = prepared.experiment.model, prepared.experiment.optimizer
+    ready = prepared(recipe)
+    model, optimizer = ready.experiment.model, ready.experiment.optimizer
     images, labels = _pictures()
-    if prepared.channels_last:
+    if ready.channels_last:
         images = images.contiguous(memory_format=torch.channels_last)
 
     def epoch() -> None:

@@ -7,6 +7,7 @@ by round. Each contender has a process of its own: none profits from what anothe
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import statistics
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from fathom.core.errors import FathomError, SettingError, WorkerError, did_you_mean
@@ -48,16 +50,24 @@ class Row:
     rounds: int
 
 
+def cases() -> dict[str, Case]:
+    """The benchmarks of every file of this folder that has `CASES`, by name."""
+    found: dict[str, Case] = {}
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if "\nCASES = {" in path.read_text(encoding="utf-8"):
+            found |= importlib.import_module(f"{__package__}.{path.stem}").CASES
+    return found
+
+
 def bench(pattern: str | None = None, *, rounds: int = 5) -> Iterator[Row]:
     """Time every case whose name has `pattern` in it.
 
     Raises SettingError where none has, DataError where the data are not here.
     """
-    from fathom.bench.pictures import CASES
-
-    chosen = [case for case in CASES.values() if pattern is None or pattern in case.name]
+    known = cases()
+    chosen = [case for case in known.values() if pattern is None or pattern in case.name]
     if not chosen:
-        remedy = did_you_mean(pattern or "", CASES, f"known: {', '.join(CASES)}")
+        remedy = did_you_mean(pattern or "", known, f"known: {', '.join(known)}")
         raise SettingError(f"fathom bench {pattern}", "there is no such benchmark", remedy)
     if rounds < 1:
         raise SettingError(f"--rounds {rounds}", "is less than 1", "use 5 or more")
@@ -130,11 +140,9 @@ def _serve(pipe: Connection, case: str, contender: str) -> None:
     """In the process: build the contender, then a turn for each word that comes."""
     import torch
 
-    from fathom.bench.pictures import CASES
-
     torch.set_num_threads(1)
     try:
-        epoch = CASES[case].build[contender]()
+        epoch = cases()[case].build[contender]()
     except FathomError as error:
         pipe.send(error)
         return
