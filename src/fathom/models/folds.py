@@ -24,15 +24,17 @@ class Standardise(torch.nn.Module):
 
     def __init__(self, mean_F: Tensor, std_F: Tensor, log_F: Tensor, clip: float = math.inf):
         super().__init__()
-        self.clip = clip
+        self.clip, self.takes_logs = clip, bool(log_F.any())
         for name, scale in {"mean": mean_F, "std": std_F, "log": log_F}.items():
             self.register_buffer(name, scale.float().clone())
 
     def forward(self, x_BF: Tensor) -> Tensor:
-        # Where the logarithm is not wanted, that of 1 is taken: -1 would give an infinity.
-        logarithms = torch.log1p(torch.where(self.log == 1, x_BF, 0.0).clamp(min=0))
-        scaled = (torch.where(self.log == 1, logarithms, x_BF) - self.mean) / self.std
-        return torch.where(torch.isnan(x_BF), 0.0, scaled).clamp(-self.clip, self.clip)
+        if self.takes_logs:
+            # Of the others the logarithm of 1 is taken: below -1 there would be none.
+            logarithms_BF = torch.log1p((x_BF * self.log).clamp(min=0))
+            x_BF = torch.where(self.log == 1, logarithms_BF, x_BF)
+        scaled_BF = torch.nan_to_num((x_BF - self.mean) / self.std, nan=0.0)
+        return scaled_BF if self.clip == math.inf else scaled_BF.clamp(-self.clip, self.clip)
 
 
 class Restore(torch.nn.Module):
