@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import re
 from pathlib import Path
@@ -86,7 +87,9 @@ def load_plain(path: Path) -> Any:
             wrong = f"holds code ({', '.join(names[:3])}); not loaded"
             raise CheckpointError(thing, wrong, "use one from a source that you trust") from None
         reason = "not what torch.save writes"
-        if not isinstance(error, pickle.UnpicklingError):
+        if isinstance(error, OSError) and error.errno == errno.EINVAL:
+            reason = "it ends too soon"  # torch looked for something before its beginning
+        elif not isinstance(error, pickle.UnpicklingError):
             reason = _first_line(error)
         raise CheckpointError(thing, f"cannot be read ({reason})", remedy) from None
 

@@ -41,6 +41,7 @@ def tensors() -> Findings:
         "b": torch.arange(2).reshape(1, 2),
     }
     expressions = [
+        "torch.zeros(2, 3, 4).shape, torch.ones(2, 3).sum()",
         "x + y, x - y, x * y, x / y, x ** y",
         "torch.exp(x)",
         "X.shape, X.numel(), X.sum()",

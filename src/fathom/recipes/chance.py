@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from fathom.core.arguments import Count
+from fathom.core.arguments import Bounds
 from fathom.core.findings import Findings, Table
 from fathom.core.recipe import recipe
 from fathom.plots.scalars import lines
@@ -29,7 +30,9 @@ UNLIKELY = 6.0  # standard errors: chance goes so far in one of 500 million meas
     book="P(ill | one positive test) = 0.1306, after a second one 0.8307",
     ours="the same, to all digits",
 )
-def probability(*, throws: Count = 5_000) -> Findings:
+def probability(
+    *, throws: Annotated[int, Bounds(at_least=1, at_most=1_000_000)] = 5_000
+) -> Findings:
     """Throw a die, and find out what a positive medical test means.
 
     Shares of faces come as near to 1/6 as 1 over the root of the number of throws: the grey lines
