@@ -22,7 +22,13 @@ Scales = tuple[Tensor, Tensor, Tensor]
 class Standardise(torch.nn.Module):
     """(x - mean) / std, of log(1 + x) where `log` is 1, no further from 0 than `clip`; NaN to 0."""
 
-    def __init__(self, mean_F: Tensor, std_F: Tensor, log_F: Tensor, clip: float = math.inf):
+    mean: Tensor
+    std: Tensor
+    log: Tensor
+
+    def __init__(
+        self, mean_F: Tensor, std_F: Tensor, log_F: Tensor, clip: float = math.inf
+    ) -> None:
         super().__init__()
         self.clip, self.takes_logs = clip, bool(log_F.any())
         for name, scale in {"mean": mean_F, "std": std_F, "log": log_F}.items():
@@ -39,6 +45,9 @@ class Standardise(torch.nn.Module):
 
 class Restore(torch.nn.Module):
     """y * scale + centre: from numbers of the size that networks like to those of the target."""
+
+    centre: Tensor
+    scale: Tensor
 
     def __init__(self, centre: float, scale: float) -> None:
         super().__init__()
