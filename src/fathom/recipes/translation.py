@@ -140,6 +140,7 @@ def _first(pairs: PairSet, numbered: Numbered) -> Table:
     ),
     minutes=1,
     book="mean BLEU (k = 2) of four sentences 0.695 [0.199, 0.914]",
+    ours="0.914 [0.750, 0.914]",
 )
 def seq2seq(
     data: PairFile = "fra-eng",
