@@ -24,7 +24,7 @@ from fathom.scratch.nn import functional as F
 from fathom.scratch.nn import init
 
 FACTORS, SIDE, TRIALS = 100, 4, 40
-WIDTH, BATCH = 256, 128
+WIDTH, BATCH = 256, 64
 EPOCHS, UNITS = 30, 4
 
 Function = Callable[[Tensor], Tensor]
