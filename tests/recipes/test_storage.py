@@ -29,7 +29,7 @@ def test_the_study_holds_its_claims(found):
         == f"holds code ({os.mkdir.__module__}.mkdir); not loaded"
     )
     assert "numpy" in said["NumPy arrays, pickled"]
-    assert "torch.nn.modules.linear.Linear" in said["a whole model, pickled"]
+    assert said["a whole model, pickled"].startswith("holds code (torch.nn.modules.")
     assert said["half a file of torch.save"] == "cannot be read (it ends too soon)"
     assert "not a whole safetensors file" in said["half a safetensors file"]
     assert "1.bias is (256,) there and (128,) here" in said["weights of a wider layer"]
