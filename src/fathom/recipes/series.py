@@ -32,7 +32,7 @@ Share = Annotated[
     title="Sequence models",
     zh="序列模型",
     minutes=0.1,
-    book="train loss of the fifth epoch 0.052, held out 0.055; 64 steps ahead forecasts are useless",
+    book="train loss, fifth epoch, 0.052; held out 0.055; 64 steps ahead forecasts are useless",
     ours="0.056 [0.054, 0.060], held out 0.053 [0.051, 0.058]; likewise",
 )
 def sequence(

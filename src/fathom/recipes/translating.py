@@ -69,7 +69,9 @@ def _report(pairs: PairSet, translator: Translator) -> Callable[[nn.Module], Fin
     """Translations and their scores: of what was held out, and of the book's four sentences."""
 
     def report(model: nn.Module) -> Findings:
-        numbers: dict[str, Number | float] = {}
+        numbers: dict[str, Number | float] = {
+            "trained on": Number(len(pairs.train), f"pairs of {pairs.train.name}")
+        }
         tables = {}
         if pairs.valid is not None:
             references = by_source(pairs.valid)
