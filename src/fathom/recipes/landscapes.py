@@ -148,7 +148,7 @@ def _risks() -> tuple[dict[int, tuple[float, float, float]], Figure]:
     apart at the root mean square.
     """
     chance = torch.Generator().manual_seed(derive(current_seed(), 1))
-    w_W = torch.linspace(0, 5, 101, dtype=torch.float64)
+    w_W = torch.linspace(0, 5, 51, dtype=torch.float64)
     near, far = torch.exp(-((w_W - 2) ** 2) / 2), torch.exp(-((w_W + 2) ** 2) / 2)
     squares = (1 - torch.exp(-2 * w_W**2)) / 2 + (1 - math.exp(-8)) / 2
     true_W = (squares - (near - far)) / 2 + 0.5**2 / 2
