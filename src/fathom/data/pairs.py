@@ -36,7 +36,7 @@ MOST_STEPS = 1_000
 Sentence = Sequence[str]
 
 _HARD_SPACES = str.maketrans({"\u202f": " ", "\xa0": " "})
-_MARK = re.compile(r"(?<=\S)([,.!?])")
+_BEFORE_MARK = re.compile(r"(?<=\S)(?=[,.!?])")
 
 
 def book_tokens(sentence: str) -> Sentence:
@@ -45,7 +45,7 @@ def book_tokens(sentence: str) -> Sentence:
 
 
 def _spaced(text: str) -> str:
-    return _MARK.sub(r" \1", text.translate(_HARD_SPACES).lower())
+    return _BEFORE_MARK.sub(" ", text.translate(_HARD_SPACES).lower())
 
 
 @dataclass(frozen=True)
