@@ -166,3 +166,11 @@ def test_a_lane_learns_as_it_would_alone():
     mean = beside.objective(outputs, targets)
     each = [alone.objective(outputs[:, i : i + 1], targets) for i in range(3)]
     assert float(mean) == pytest.approx(float(sum(each)) / 3, rel=1e-6)
+
+
+def test_one_cycle_learns_digits_in_half_the_epochs(tried_once):
+    """On what ships with Fathom; a held-out digit is 0.28 of a hundredth."""
+    numbers = tried_once("lr-finder").said.json["findings"]["numbers"]
+    best = numbers["constant, best accuracy on the way"]["value"]
+    assert best > 0.95
+    assert numbers["1cycle, accuracy at the end"]["value"] >= best - 0.006

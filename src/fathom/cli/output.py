@@ -81,6 +81,8 @@ def shown(cell: Any) -> str:
     """A cell as people read it."""
     if cell is None:
         return "-"
+    if isinstance(cell, list):
+        return ",".join(map(shown, cell))
     if isinstance(cell, float):
         return f"{cell:,.0f}" if 1e4 <= abs(cell) < 1e12 else f"{cell:.4g}"
     return str(cell)
