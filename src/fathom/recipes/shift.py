@@ -149,7 +149,13 @@ def _fitted(examples: Examples, classes: int, weights: Tensor, lib: Library) -> 
         torch.nn.init.zeros_(parameter)
     entropy = lib.nn.CrossEntropyLoss(reduction="none")
     x, w = examples.x.double(), weights.double() / weights.sum()
-    optimizer = lib.optim.LBFGS(model.parameters(), max_iter=300, line_search_fn="strong_wolfe")
+    optimizer = lib.optim.LBFGS(
+        model.parameters(),
+        max_iter=300,
+        tolerance_grad=1e-8,
+        tolerance_change=1e-14,
+        line_search_fn="strong_wolfe",
+    )
 
     def closure() -> Tensor:
         optimizer.zero_grad()
