@@ -40,21 +40,32 @@ def step_rows(batch_sizes: Sequence[int], *, reverse: bool = False) -> list[slic
     return rows[::-1] if reverse else rows
 
 
+def _by_step(rows: Rows, *tensors: Tensor) -> Any:
+    """The rows of each step of all `tensors`, in the order of the sweep, as views."""
+    forward = rows[0].start <= rows[-1].start
+    sizes = [at.stop - at.start for at in (rows if forward else rows[::-1])]
+    parts = [tensor.split(sizes) for tensor in tensors]
+    return list(zip(*(part if forward else part[::-1] for part in parts), strict=True))
+
+
 def _add_product(base: Tensor, h: Tensor, weight: Tensor, out: Tensor) -> Tensor:
-    """out = base + h weight, the product in the type of `weight`."""
+    """out = base + h weight, the product in the type of h and `weight`."""
     if weight.dtype == out.dtype:
         return torch.addmm(base, h, weight, out=out)
-    return torch.add(base, h.to(weight.dtype) @ weight, out=out)
+    return torch.add(base, h @ weight, out=out)
 
 
-def _product(d: Tensor, weight: Tensor) -> Tensor:
-    """d weight in the type of `weight`, then in that of d."""
-    return (d.to(weight.dtype) @ weight).to(d.dtype)
+def _lowered(d_RG: Tensor, weight: Tensor) -> Tensor:
+    """Room for d in the type of `weight`: d itself where that is its own."""
+    same = d_RG.dtype == weight.dtype
+    return d_RG if same else torch.empty_like(d_RG, dtype=weight.dtype)
 
 
-def _outer(d_RG: Tensor, before_RH: Tensor, like: Tensor) -> Tensor:
-    """The gradient of a weight: d^T before over all rows, taken in the type of `like`."""
-    return (d_RG.to(like.dtype).t() @ before_RH.to(like.dtype)).to(d_RG.dtype)
+def _product(d: Tensor, low: Tensor, weight: Tensor) -> Tensor:
+    """d weight in the type of `weight`, with d left in `low` in that type."""
+    if low.dtype == d.dtype:
+        return d @ weight
+    return (low.copy_(d) @ weight).to(d.dtype)
 
 
 def _tanh_(x: Tensor) -> Tensor:
@@ -73,12 +84,11 @@ class _SweepRNN(Function):
     def forward(
         ctx: Any, x_RH: Tensor, weight: Tensor, h_BH: Tensor, rows: Rows, tanh: bool, low: Any
     ) -> tuple[Tensor, Tensor]:
-        out_RH, before_RH = torch.empty_like(x_RH), torch.empty_like(x_RH)
+        out_RH, before_RH = torch.empty_like(x_RH), torch.empty_like(x_RH, dtype=low)
         h_BH, weight = h_BH.clone(), weight.to(low)
-        for at in rows:
-            h, out = h_BH[: at.stop - at.start], out_RH[at]
-            before_RH[at] = h
-            _add_product(x_RH[at], h, weight.t(), out)
+        for x, out, before in _by_step(rows, x_RH, out_RH, before_RH):
+            h = h_BH[: len(x)]
+            _add_product(x, before.copy_(h), weight.t(), out)
             h.copy_(_tanh_(out) if tanh else out.clamp_(min=0))
         ctx.rows, ctx.tanh = rows, tanh
         ctx.save_for_backward(out_RH, before_RH, weight)
@@ -89,16 +99,17 @@ class _SweepRNN(Function):
     def backward(ctx: Any, dout_RH: Tensor, dlast_BH: Tensor) -> Any:
         out_RH, before_RH, weight = ctx.saved_tensors
         dx_RH = torch.empty_like(out_RH)
+        low_RH = _lowered(dx_RH, weight)
         dh_BH = dlast_BH.clone()
-        for at in reversed(ctx.rows):
-            active, out, dx = slice(at.stop - at.start), out_RH[at], dx_RH[at]
-            dh = dh_BH[active].add_(dout_RH[at])
+        for out, dout, dx, low in _by_step(ctx.rows[::-1], out_RH, dout_RH, dx_RH, low_RH):
+            dh = dh_BH[: len(dx)].add_(dout)
             if ctx.tanh:
                 torch.addcmul(dh, dh * out, out, value=-1, out=dx)
             else:
                 torch.mul(dh, out > 0, out=dx)
-            dh_BH[active] = _product(dx, weight)
-        return dx_RH, _outer(dx_RH, before_RH, weight), dh_BH, None, None, None
+            dh.copy_(_product(dx, low, weight))
+        dweight = (low_RH.t() @ before_RH).to(dx_RH.dtype)
+        return dx_RH, dweight, dh_BH, None, None, None
 
 
 class _SweepGRU(Function):
@@ -119,18 +130,18 @@ class _SweepGRU(Function):
     ) -> tuple[Tensor, Tensor]:
         width = h_BH.shape[1]
         # Of every step: r, z and n; h W_n^T + b_n; the states before and after.
-        gates_RG = torch.empty_like(x_RG)
-        inner_RH, before_RH, out_RH = x_RG.new_empty(3, x_RG.shape[0], width)
+        gates_RG, inner_RH = torch.empty_like(x_RG), x_RG.new_empty(len(x_RG), width)
+        before_RH, out_RH = torch.empty_like(inner_RH, dtype=low), torch.empty_like(inner_RH)
         h_BH, weight = h_BH.clone(), weight.to(low)
         of_rz, of_n = weight[: 2 * width].t(), weight[2 * width :].t()
-        for at in rows:
-            h, out, inner = h_BH[: at.stop - at.start], out_RH[at], inner_RH[at]
-            before_RH[at] = h
-            rz, n = gates_RG[at, : 2 * width], gates_RG[at, 2 * width :]
-            _add_product(x_RG[at, : 2 * width], h, of_rz, rz).sigmoid_()
-            _add_product(bias, h, of_n, inner)
-            r, z = rz.chunk(2, 1)
-            _tanh_(torch.addcmul(x_RG[at, 2 * width :], r, inner, out=n))
+        parts = (*x_RG.split([2 * width, width], 1), *gates_RG.split([2 * width, width], 1))
+        steps = _by_step(rows, *parts, *gates_RG.chunk(3, 1)[:2], inner_RH, before_RH, out_RH)
+        for x_rz, x_n, rz, n, r, z, inner, before, out in steps:
+            h = h_BH[: len(out)]
+            before.copy_(h)
+            _add_product(x_rz, before, of_rz, rz).sigmoid_()
+            _add_product(bias, before, of_n, inner)
+            _tanh_(torch.addcmul(x_n, r, inner, out=n))
             torch.addcmul(n, z, h.sub_(n), out=out)
             h.copy_(out)
         ctx.rows = rows
@@ -142,24 +153,23 @@ class _SweepGRU(Function):
     def backward(ctx: Any, dout_RH: Tensor, dlast_BH: Tensor) -> Any:
         gates_RG, inner_RH, before_RH, weight = ctx.saved_tensors
         width = before_RH.shape[1]
-        dx_RG, dinner_RH = torch.empty_like(gates_RG), torch.empty_like(before_RH)
+        # As the products of the state see them: r, z, then what n's product receives.
+        dx_RG, dstate_RG = torch.empty_like(gates_RG), torch.empty_like(gates_RG)
+        low_RG = _lowered(dstate_RG, weight)
         dh_BH = dlast_BH.clone()
-        for at in reversed(ctx.rows):
-            active, dinner = slice(at.stop - at.start), dinner_RH[at]
-            dx_r, dx_z, dx_n = dx_RG[at].chunk(3, 1)
-            r, z, n = gates_RG[at].chunk(3, 1)
-            dh = dh_BH[active].add_(dout_RH[at])
+        parts = (*gates_RG.chunk(3, 1), *dx_RG.chunk(3, 1), *dstate_RG.chunk(3, 1))
+        steps = _by_step(ctx.rows[::-1], *parts, dstate_RG, low_RG, inner_RH, before_RH, dout_RH)
+        for r, z, n, dx_r, dx_z, dx_n, dr, dz, dn, dstate, low, inner, before, dout in steps:
+            dh = dh_BH[: len(dout)].add_(dout)
             dkept = dh * z
             dnew = dh - dkept  # of (1 - z) n
             torch.addcmul(dnew, dnew * n, n, value=-1, out=dx_n)
-            torch.mul((before_RH[at] - n).mul_(dnew), z, out=dx_z)
-            torch.mul(dx_n, r, out=dinner)
-            torch.addcmul(dinner, dinner, r, value=-1, out=dx_r).mul_(inner_RH[at])
-            dkept += _product(dx_RG[at, : 2 * width], weight[: 2 * width])
-            torch.add(dkept, _product(dinner, weight[2 * width :]), out=dh)
-        dproducts = (dx_RG[:, : 2 * width], dinner_RH)
-        dweight = torch.cat([_outer(part, before_RH, weight) for part in dproducts])
-        return dx_RG, dweight, dinner_RH.sum(0), dh_BH, None, None
+            dz.copy_(torch.mul((before - n).mul_(dnew), z, out=dx_z))
+            torch.mul(dx_n, r, out=dn)
+            dr.copy_(torch.addcmul(dn, dn, r, value=-1, out=dx_r).mul_(inner))
+            torch.add(dkept, _product(dstate, low, weight), out=dh)
+        dweight = (low_RG.t() @ before_RH).to(dx_RG.dtype)
+        return dx_RG, dweight, dstate_RG[:, 2 * width :].sum(0), dh_BH, None, None
 
 
 class _SweepLSTM(Function):
@@ -186,22 +196,22 @@ class _SweepLSTM(Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         width = c_BH.shape[1]
         gates_RG = torch.empty_like(x_RG)  # i, f, g, o of every step
-        out_RP, before_RP = x_RG.new_empty(2, x_RG.shape[0], h_BP.shape[1])
-        cell_RH, squashed_RH = x_RG.new_empty(2, x_RG.shape[0], width)  # c before, tanh(c') after
+        out_RP = x_RG.new_empty(len(x_RG), h_BP.shape[1])
+        before_RP = torch.empty_like(out_RP, dtype=low)
+        cell_RH, squashed_RH = x_RG.new_empty(2, len(x_RG), width)  # c before, tanh(c') after
         h_BP, c_BH, weight = h_BP.clone(), c_BH.clone(), weight.to(low)
-        for at in rows:
-            active = slice(at.stop - at.start)
-            h, c, gates = h_BP[active], c_BH[active], gates_RG[at]
-            before_RP[at], cell_RH[at] = h, c
-            _add_product(x_RG[at], h, weight.t(), gates)
-            i, f, g, o = gates.chunk(4, 1)
-            gates[:, : 2 * width].sigmoid_()
+        parts = (gates_RG[:, : 2 * width], *gates_RG.chunk(4, 1))
+        steps = _by_step(rows, x_RG, gates_RG, *parts, out_RP, before_RP, cell_RH, squashed_RH)
+        for x, gates, both, i, f, g, o, out, before, cell, squashed in steps:
+            h, c = h_BP[: len(x)], c_BH[: len(x)]
+            _add_product(x, before.copy_(h), weight.t(), gates)
+            both.sigmoid_()
             _tanh_(g)
             o.sigmoid_()
-            c.mul_(f).addcmul_(i, g)
-            shown = o * _tanh_(squashed_RH[at].copy_(c))
-            h.copy_(shown if projection is None else shown @ projection.t())
-            out_RP[at] = h
+            torch.mul(cell.copy_(c), f, out=c).addcmul_(i, g)
+            _tanh_(squashed.copy_(c))
+            shown = o * squashed
+            h.copy_(out.copy_(shown if projection is None else shown @ projection.t()))
         ctx.rows, ctx.projected = rows, projection is not None
         maybe = () if projection is None else (projection,)
         ctx.save_for_backward(gates_RG, before_RP, cell_RH, squashed_RH, weight, *maybe)
@@ -212,15 +222,15 @@ class _SweepLSTM(Function):
     def backward(ctx: Any, dout_RP: Tensor, dlast_BP: Tensor, dcell_BH: Tensor) -> Any:
         gates_RG, before_RP, cell_RH, squashed_RH, weight, *maybe = ctx.saved_tensors
         projection = maybe[0] if ctx.projected else None
-        dx_RG, dstate_RP = torch.empty_like(gates_RG), torch.empty_like(before_RP)
+        dx_RG, dstate_RP = torch.empty_like(gates_RG), torch.empty_like(dout_RP)
+        low_RG = _lowered(dx_RG, weight)
         dh_BP, dc_BH = dlast_BP.clone(), dcell_BH.clone()
-        for at in reversed(ctx.rows):
-            active = slice(at.stop - at.start)
-            dh, dc, squashed = dh_BP[active], dc_BH[active], squashed_RH[at]
-            dx_i, dx_f, dx_g, dx_o = dx_RG[at].chunk(4, 1)
-            i, f, g, o = gates_RG[at].chunk(4, 1)
-            torch.add(dh, dout_RP[at], out=dstate_RP[at])
-            dshown = dstate_RP[at] if projection is None else dstate_RP[at] @ projection
+        parts = (*gates_RG.chunk(4, 1), *dx_RG.chunk(4, 1), dx_RG, low_RG)
+        steps = _by_step(ctx.rows[::-1], *parts, dout_RP, dstate_RP, cell_RH, squashed_RH)
+        for i, f, g, o, dx_i, dx_f, dx_g, dx_o, dx, low, dout, dstate, cell, squashed in steps:
+            dh, dc = dh_BP[: len(dx)], dc_BH[: len(dx)]
+            torch.add(dh, dout, out=dstate)
+            dshown = dstate if projection is None else dstate @ projection
             dopen = dshown * o  # where the gate lets it through
             torch.addcmul(dopen, dopen, o, value=-1, out=dx_o).mul_(squashed)
             dc.add_(dopen.addcmul_(dopen * squashed, squashed, value=-1))
@@ -228,12 +238,13 @@ class _SweepLSTM(Function):
             torch.addcmul(dnew, dnew * g, g, value=-1, out=dx_g)
             torch.addcmul(dnew, dnew, i, value=-1, out=dx_i).mul_(g)
             dc.mul_(f)
-            torch.addcmul(dc, dc, f, value=-1, out=dx_f).mul_(cell_RH[at])
-            dh.copy_(_product(dx_RG[at], weight))
+            torch.addcmul(dc, dc, f, value=-1, out=dx_f).mul_(cell)
+            dh.copy_(_product(dx, low, weight))
         dprojection = None
         if projection is not None:
             dprojection = dstate_RP.t() @ (gates_RG.chunk(4, 1)[3] * squashed_RH)
-        return dx_RG, _outer(dx_RG, before_RP, weight), dprojection, dh_BP, dc_BH, None, None
+        dweight = (low_RG.t() @ before_RP).to(dx_RG.dtype)
+        return dx_RG, dweight, dprojection, dh_BP, dc_BH, None, None
 
 
 def sweep(kind: Any, x_RG: Tensor, weight: Tensor, *rest: Any) -> Any:
