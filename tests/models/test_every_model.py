@@ -123,7 +123,9 @@ CASES: dict[str, list[tuple[dict, Shape, int]]] = {
         )
         for depth, blocks, norm in ((11, (1, 1, 2, 2, 2), True), (19, (2, 2, 4, 4, 4), False))
     ],
-    "nin": [(dict(classes=5, size=67, width=3), (4, 1, 67, 67), closed_forms.nin(3, 5))],
+    "nin": [
+        (dict(classes=5, size=67, width=3, weights="he"), (4, 1, 67, 67), closed_forms.nin(3, 5))
+    ],
     "book_googlenet": [
         (
             dict(classes=5, width=8),

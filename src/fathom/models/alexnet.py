@@ -15,7 +15,7 @@ from types import ModuleType
 import torch
 
 from fathom.core.errors import SettingError
-from fathom.models.initialise import initialise
+from fathom.models.initialise import Weights, first_values
 from fathom.vision.windows import after
 
 BOOK = [(11, 4, 1), (3, 2), (5, 1, 2), (3, 2), *[(3, 1, 1)] * 3, (3, 2)]  # kernel, stride, padding
@@ -28,9 +28,10 @@ def book_alexnet(
     size: int = 224,
     width: int = 96,
     dropout: float = 0.5,
+    weights: Weights = "xavier",
     nn: ModuleType = torch.nn,
 ) -> torch.nn.Module:
-    """(N, in_channels, size, size) to logits (N, classes), from Xavier's weights.
+    """(N, in_channels, size, size) to logits (N, classes).
 
     `width` is the number of maps of the first convolution; all else is in proportion to it.
     Raises SettingError for pictures that the windows do not fit into.
@@ -62,7 +63,7 @@ def book_alexnet(
         nn.Dropout(dropout),
         nn.Linear(hidden, classes),
     )
-    return initialise(model, nn.init.xavier_uniform_)
+    return first_values(model, weights, nn)
 
 
 def alexnet(

@@ -12,14 +12,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from functools import partial
 from types import ModuleType
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from fathom.models.initialise import initialise
+from fathom.models.initialise import Weights, first_values, initialise
 
-Weights = Literal["he", "xavier"]
 Branches = tuple[int, tuple[int, int], tuple[int, int], int]
 
 # Maps of each branch, for a stem of 64: 1x1; 1x1 then 3x3; 1x1 then 5x5; pooled, then 1x1.
@@ -135,11 +133,7 @@ def book_googlenet(
         layers.append(Inception(channels, scaled, convolution, widest=5))
         channels = _total(scaled)
     layers += [nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.Linear(channels, classes)]
-    model = nn.Sequential(*layers)
-    if weights == "xavier":
-        return initialise(model, nn.init.xavier_uniform_)
-    he = partial(nn.init.kaiming_normal_, nonlinearity="relu")
-    return initialise(model, he, nn.init.zeros_)
+    return first_values(nn.Sequential(*layers), weights, nn)
 
 
 class InceptionAux(torch.nn.Module):

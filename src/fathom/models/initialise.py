@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from types import ModuleType
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+
+Weights = Literal["xavier", "he"]
 
 
 def initialise(
@@ -24,3 +28,16 @@ def initialise(
         elif name.endswith("bias") and biases is not None:
             biases(parameter)
     return model
+
+
+def first_values(model: torch.nn.Module, weights: Weights, nn: ModuleType) -> torch.nn.Module:
+    """Xavier's scale, as the book has it for every network, or He's, for those of ReLUs.
+
+    A ReLU lets half of the mean square through. Xavier's weights keep it as it was before the ReLU,
+    so that of the signal of a deep network little arrives, and what the layers answer is their
+    biases; He's double it, and biases begin at zero.
+    """
+    if weights == "xavier":
+        return initialise(model, nn.init.xavier_uniform_)
+    he = partial(nn.init.kaiming_normal_, nonlinearity="relu")
+    return initialise(model, he, nn.init.zeros_)

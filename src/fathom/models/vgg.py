@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fathom.core.errors import SettingError
-from fathom.models.initialise import initialise
+from fathom.models.initialise import Weights, first_values, initialise
 
 Depth = Literal[11, 13, 16, 19]
 
@@ -53,18 +53,20 @@ def book_vgg(
     size: int = 224,
     width: int = 16,
     depth: Depth = 11,
-    hidden: int = 4096,
     dropout: float = 0.5,
+    weights: Weights = "xavier",
     nn: ModuleType = torch.nn,
 ) -> torch.nn.Module:
-    """(N, in_channels, size, size) to logits (N, classes), from Xavier's weights.
+    """(N, in_channels, size, size) to logits (N, classes).
 
-    `width` is the number of maps of the first block: the book trains a quarter of the paper's 64.
+    `width` is the number of maps of the first block: the book trains a quarter of the paper's 64,
+    with hidden layers as wide as the paper's.
     Raises SettingError for pictures of fewer than 32 pixels, which five halvings would use up.
     """
     side = size // 32
     if side < 1:
         raise SettingError(f"size {size}", "is too small for VGG", "use 32 or more")
+    hidden = width * 256
     model = nn.Sequential(
         *vgg_blocks(depth, in_channels, width, nn=nn),
         nn.Flatten(),
@@ -76,7 +78,7 @@ def book_vgg(
         nn.Dropout(dropout),
         nn.Linear(hidden, classes),
     )
-    return initialise(model, nn.init.xavier_uniform_)
+    return first_values(model, weights, nn)
 
 
 def vgg(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +13,19 @@ from torch import Tensor, nn
 from fathom.core.experiment import Experiment, Metric
 from fathom.core.findings import Findings, Table
 from fathom.data.images import PictureSet
+from fathom.data.treatment import PLAIN, Treatment
 from fathom.metrics import accuracy
 from fathom.plots.pictures import picture_grid, weights_grid
 from fathom.predictors import PictureClassifier
+from fathom.recipes.libraries import Library
+from fathom.recipes.schedules import cosine
 
+Schedule = Annotated[
+    Literal["constant", "cosine"], "of the learning rate: as it is, or to zero along a cosine"
+]
 SHOWN = 18
 MEASURED = 2_000
+ROOM = 1 << 20  # numbers in a batch that is only looked at: a wide layer makes a hundred of each
 UNITS = 40
 
 
@@ -29,21 +38,58 @@ def classification(
     batch_size: int,
     epochs: int,
     schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
+    treatment: Treatment = PLAIN,
 ) -> Experiment:
-    """Train `model` to tell the classes of `pictures`; `schedule` steps after each epoch."""
+    """Train `model` to tell the classes of `pictures`; `schedule` steps after each epoch.
+
+    What varies or mixes pictures in their `treatment` is for training alone.
+    """
+    plain = replace(treatment, transform=None, mix=None)
+    held_out = pictures.valid.batches(at_once(pictures, batch_size), shuffle=False, treatment=plain)
     return Experiment(
         model,
-        pictures.train.batches(batch_size),
+        pictures.train.batches(batch_size, treatment=treatment),
         objective,
         optimizer,
         epochs,
         schedule=schedule,
         schedule_per="epoch",
-        valid=pictures.valid.batches(1_000, shuffle=False),
+        valid=held_out,
         metrics={"accuracy": accuracy},
         predictor=PictureClassifier(pictures.read, pictures.classes),
         report=classified(pictures),
     )
+
+
+def by_sgd(
+    pictures: PictureSet,
+    model: nn.Module,
+    lib: Library,
+    *,
+    batch_size: int,
+    lr: float,
+    schedule: Schedule,
+    epochs: int,
+) -> Experiment:
+    """`classification` by plain stochastic gradient descent, as the book trains its networks."""
+    optimizer = lib.optim.SGD(model.parameters(), lr=lr)
+    falling = None
+    if schedule == "cosine":
+        falling = lib.optim.lr_scheduler.LambdaLR(optimizer, cosine(epochs))
+    return classification(
+        pictures,
+        model,
+        lib.cross_entropy,
+        optimizer,
+        batch_size=batch_size,
+        epochs=epochs,
+        schedule=falling,
+    )
+
+
+def at_once(pictures: PictureSet, batch_size: int) -> int:
+    """How many pictures to measure on at a time: many small ones, or a batch of large ones."""
+    return max(batch_size, min(1_000, ROOM // math.prod(pictures.form)))
 
 
 def classified(pictures: PictureSet) -> Callable[[nn.Module], Findings]:
@@ -64,10 +110,9 @@ def classified(pictures: PictureSet) -> Callable[[nn.Module], Findings]:
             names[guess] if guess == label else f"{names[guess]}, is {names[label]}"
             for guess, label in zip(guesses[chosen].tolist(), labels[chosen].tolist(), strict=True)
         ]
-        shown = (inputs[chosen] * 255).round().to(torch.uint8)
         figures = {
             "predictions": picture_grid(
-                shown, titles, wrong[chosen].tolist(), title="held out, and taken for"
+                inputs[chosen], titles, wrong[chosen].tolist(), title="held out, and taken for"
             )
         }
         matrices = [p.detach().cpu() for p in model.parameters() if p.dim() > 1]
@@ -87,12 +132,12 @@ def classified(pictures: PictureSet) -> Callable[[nn.Module], Findings]:
 
 
 def _guessed(model: nn.Module, pictures: PictureSet) -> tuple[Tensor, Tensor, Tensor]:
-    """Pictures, labels and guesses for the first of what was held out."""
+    """Pictures (uint8), labels and guesses for the first of what was held out."""
     device = next(model.parameters()).device
     found: list[tuple[Tensor, Tensor, Tensor]] = []
-    for inputs, labels in pictures.valid.batches(256, shuffle=False).epoch(0, 0):
+    for inputs, labels in pictures.valid.batches(at_once(pictures, 32), shuffle=False).epoch(0, 0):
         guesses = model(inputs.to(device)).argmax(1).cpu()
-        found.append((inputs.clone(), labels.clone(), guesses))
+        found.append(((inputs * 255).round().to(torch.uint8), labels.clone(), guesses))
         if sum(len(labels) for _, labels, _ in found) >= MEASURED:
             break
     inputs, labels, guesses = (torch.cat(column) for column in zip(*found, strict=True))

@@ -1,0 +1,345 @@
+"""Modern convolutional networks (book chapter 7)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fathom.core.arguments import Bounds, Count, Impl, Rate
+from fathom.core.experiment import Experiment
+from fathom.core.recipe import recipe
+from fathom.data.images import Images, load_pictures
+from fathom.models.networks import make_network
+from fathom.recipes.libraries import library
+from fathom.recipes.pictures import Schedule, by_sgd
+
+Size = Annotated[int, Bounds(at_least=8), "pixels a side that pictures are brought to"]
+Width = Annotated[int, Bounds(at_least=4), "maps of the first convolution; the rest in proportion"]
+
+
+@recipe(
+    section="7.1",
+    title="AlexNet",
+    zh="深度卷积神经网络(AlexNet)",
+    sample=dict(
+        data="digits",
+        weights="he",
+        size=67,
+        width=24,
+        batch_size=32,
+        lr=0.03,
+        schedule="cosine",
+        epochs=10,
+    ),
+    minutes=200,
+    book="train loss 0.328, test accuracy 0.880 [0.860, 0.886]",
+)
+def alexnet(
+    data: Images = "fashion-mnist",
+    *,
+    impl: Impl = "torch",
+    network: Literal["book-alexnet", "alexnet"] = "book-alexnet",
+    weights: Literal["xavier", "he"] | None = None,
+    size: Size = 224,
+    width: Width | None = None,
+    batch_size: Count = 128,
+    lr: Rate = 0.01,
+    schedule: Schedule = "constant",
+    epochs: Count = 10,
+) -> Experiment:
+    """Classify pictures with the network that won ImageNet in 2012 (Krizhevsky et al.).
+
+    LeNet grown large: eight layers, ReLU for sigmoids, maxima for means, and dropout, without
+    which its two wide layers would learn the training pictures by heart.
+
+    Args:
+        network: the book's form, or the one whose weights are published
+    """
+    lib = library(impl)
+    pictures = load_pictures(data, size=size)
+    model = make_network(
+        network,
+        len(pictures.classes),
+        in_channels=pictures.form[0],
+        size=size,
+        width=width,
+        weights=weights,
+        nn=lib.nn,
+    )
+    return by_sgd(
+        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
+    )
+
+
+@recipe(
+    section="7.2",
+    title="VGG",
+    zh="使用块的网络(VGG)",
+    sample=dict(
+        data="digits",
+        weights="he",
+        size=32,
+        width=8,
+        batch_size=32,
+        lr=0.03,
+        schedule="cosine",
+        epochs=8,
+    ),
+    minutes=200,
+    book="train loss 0.178, test accuracy 0.920 [0.900, 0.925]",
+)
+def vgg(
+    data: Images = "fashion-mnist",
+    *,
+    impl: Impl = "torch",
+    network: Literal[
+        "book-vgg11",
+        "vgg11",
+        "vgg13",
+        "vgg16",
+        "vgg19",
+        "vgg11_bn",
+        "vgg13_bn",
+        "vgg16_bn",
+        "vgg19_bn",
+    ] = "book-vgg11",
+    weights: Literal["xavier", "he"] | None = None,
+    size: Size = 224,
+    width: Width | None = None,
+    batch_size: Count = 128,
+    lr: Rate = 0.05,
+    schedule: Schedule = "constant",
+    epochs: Count = 10,
+) -> Experiment:
+    """Classify pictures with blocks of 3x3 convolutions (Simonyan and Zisserman, 2014).
+
+    Two small windows in a row see as much as one of 5x5, with fewer weights and a ReLU more; five
+    blocks, each half as large as the one before it, are all there is to design.
+
+    Args:
+        network: the book's, a quarter as wide, or those published, with batch norm or without
+    """
+    lib = library(impl)
+    pictures = load_pictures(data, size=size)
+    model = make_network(
+        network,
+        len(pictures.classes),
+        in_channels=pictures.form[0],
+        size=size,
+        width=width,
+        weights=weights,
+        nn=lib.nn,
+    )
+    return by_sgd(
+        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
+    )
+
+
+@recipe(
+    section="7.3",
+    title="Network in network",
+    zh="网络中的网络(NiN)",
+    sample=dict(data="digits", size=67, width=24, batch_size=32, schedule="cosine", epochs=8),
+    minutes=200,
+    book="train loss 0.3875, test accuracy 0.8465 [0.100, 0.882]; 8 of 69 builds did not train",
+)
+def nin(
+    data: Images = "fashion-mnist",
+    *,
+    impl: Impl = "torch",
+    weights: Literal["identity", "xavier", "he"] | None = None,
+    size: Size = 224,
+    width: Width | None = None,
+    batch_size: Count = 128,
+    lr: Rate = 0.1,
+    schedule: Schedule = "constant",
+    epochs: Count = 10,
+) -> Experiment:
+    """Classify pictures with a small network at each place and no dense layer (Lin et al., 2013).
+
+    Args:
+    """
+    lib = library(impl)
+    pictures = load_pictures(data, size=size)
+    model = make_network(
+        "book-nin",
+        len(pictures.classes),
+        in_channels=pictures.form[0],
+        size=size,
+        width=width,
+        weights=weights,
+        nn=lib.nn,
+    )
+    return by_sgd(
+        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
+    )
+
+
+@recipe(
+    section="7.4",
+    title="GoogLeNet",
+    zh="含并行连结的网络(GoogLeNet)",
+    sample=dict(
+        data="digits", size=32, width=16, batch_size=32, lr=0.05, schedule="cosine", epochs=10
+    ),
+    minutes=200,
+    book="train loss 0.247, test accuracy 0.889 [0.808, 0.899]; 2 of 83 builds ended in NaN",
+)
+def googlenet(
+    data: Images = "fashion-mnist",
+    *,
+    impl: Impl = "torch",
+    network: Literal["book-googlenet", "googlenet", "inception_v3"] = "book-googlenet",
+    weights: Literal["he", "xavier"] | None = None,
+    size: Size = 96,
+    width: Width | None = None,
+    batch_size: Count = 128,
+    lr: Rate = 0.1,
+    schedule: Schedule = "constant",
+    epochs: Count = 10,
+) -> Experiment:
+    """Classify pictures with windows of several sizes side by side (Szegedy et al., 2014).
+
+    Args:
+        network: the book's form, the published one with batch norm, or version 3
+    """
+    lib = library(impl)
+    pictures = load_pictures(data, size=size)
+    model = make_network(
+        network,
+        len(pictures.classes),
+        in_channels=pictures.form[0],
+        size=size,
+        width=width,
+        weights=weights,
+        nn=lib.nn,
+    )
+    return by_sgd(
+        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
+    )
+
+
+@recipe(
+    section="7.5",
+    title="Batch normalisation",
+    zh="批量规范化",
+    sample=dict(data="digits", batch_size=32, schedule="cosine", epochs=15),
+    minutes=2,
+    book="scratch: train loss 0.266, test accuracy 0.831 [0.571, 0.892]; torch: 0.266, 0.841",
+)
+def batch_norm(
+    data: Images = "fashion-mnist",
+    *,
+    impl: Impl = "torch",
+    norm: Literal["batch", "none"] = "batch",
+    batch_size: Count = 256,
+    lr: Rate = 1.0,
+    schedule: Schedule = "constant",
+    epochs: Count = 10,
+) -> Experiment:
+    """Classify 28x28 pictures with LeNet, the inputs of each sigmoid normalised over the batch.
+
+    Args:
+        norm: none is LeNet as it was, for comparison
+    """
+    lib = library(impl)
+    pictures = load_pictures(data, size=28)
+    model = make_network(
+        "book-batch-norm" if norm == "batch" else "book-lenet",
+        len(pictures.classes),
+        in_channels=pictures.form[0],
+        nn=lib.nn,
+    )
+    return by_sgd(
+        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
+    )
+
+
+@recipe(
+    section="7.6",
+    title="ResNet",
+    zh="残差网络(ResNet)",
+    sample=dict(data="digits", size=32, width=16, batch_size=32, schedule="cosine", epochs=6),
+    minutes=200,
+    book="train loss 0.012, test accuracy 0.913 [0.814, 0.927]",
+)
+def resnet(
+    data: Images = "fashion-mnist",
+    *,
+    impl: Impl = "torch",
+    network: Literal[
+        "book-resnet18",
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnet101",
+        "resnet152",
+        "resnext50_32x4d",
+        "resnext101_32x8d",
+    ] = "book-resnet18",
+    size: Size = 96,
+    width: Width | None = None,
+    batch_size: Count = 256,
+    lr: Rate = 0.05,
+    schedule: Schedule = "constant",
+    epochs: Count = 10,
+) -> Experiment:
+    """Classify pictures with blocks that learn what to add to their input (He et al., 2015).
+
+    Args:
+        network: the book's form of ResNet-18, or the published ones
+    """
+    lib = library(impl)
+    pictures = load_pictures(data, size=size)
+    model = make_network(
+        network,
+        len(pictures.classes),
+        in_channels=pictures.form[0],
+        size=size,
+        width=width,
+        nn=lib.nn,
+    )
+    return by_sgd(
+        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
+    )
+
+
+@recipe(
+    section="7.7",
+    title="DenseNet",
+    zh="稠密连接网络(DenseNet)",
+    sample=dict(data="digits", size=32, width=16, batch_size=32, schedule="cosine", epochs=6),
+    minutes=200,
+    book="train loss 0.152, test accuracy 0.882 [0.406, 0.918]",
+)
+def densenet(
+    data: Images = "fashion-mnist",
+    *,
+    impl: Impl = "torch",
+    network: Literal[
+        "book-densenet", "densenet121", "densenet161", "densenet169", "densenet201"
+    ] = "book-densenet",
+    size: Size = 96,
+    width: Width | None = None,
+    batch_size: Count = 256,
+    lr: Rate = 0.1,
+    schedule: Schedule = "constant",
+    epochs: Count = 10,
+) -> Experiment:
+    """Classify pictures with layers that are given all maps before them (Huang et al., 2016).
+
+    Args:
+        network: the book's form, or the published ones
+    """
+    lib = library(impl)
+    pictures = load_pictures(data, size=size)
+    model = make_network(
+        network,
+        len(pictures.classes),
+        in_channels=pictures.form[0],
+        size=size,
+        width=width,
+        nn=lib.nn,
+    )
+    return by_sgd(
+        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
+    )
