@@ -38,6 +38,7 @@ Kind = Literal["sgd", "adam", "adamw"]
     zh="权重衰减",
     minutes=0.1,
     book="norm of the weights 0.364 [0.323, 0.422] with decay 3, 13.4 [11.7, 15.0] without",
+    ours="norm of the weights 0.352 [0.336, 0.396] with decay 3, 12.8 [12.4, 14.2] without",
 )
 def weight_decay(
     *,
@@ -216,6 +217,7 @@ def ridge(x_NK: Tensor, y_N1: Tensor, decay: float) -> Tensor:
     sample=dict(data="digits", batch_size=32, lr=0.3, epochs=30),
     minutes=0.5,
     book="train loss 0.336 and 0.344, test accuracy 0.860 [0.845, 0.867]",
+    ours="train loss 0.349, test accuracy 0.860 [0.852, 0.866]",
 )
 def dropout(
     data: Images = "fashion-mnist",
