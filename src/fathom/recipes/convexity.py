@@ -122,7 +122,8 @@ def _chord_figures(
             flat[text] = (f, *ends)
         else:
             line = {"chord": torch.stack([chord.a, chord.b])}
-            box = Box((low, high), (low, high))
+            side = low - (high - low) / 20, high + (high - low) / 20
+            box = Box(side, side)
             found["plane"] = together(f, line, names=f.variables, box=box, title=text[:60])
     return {**found, "chords": chords(flat, Box((low, high)))}
 
