@@ -34,7 +34,7 @@ Targets = tuple[Tensor, Tensor]
     section="9.4",
     title="Bidirectional RNNs",
     zh="双向循环神经网络",
-    sample=dict(data="pydoc", tokens=60_000, hidden_size=96, epochs=10),
+    sample=dict(data="pydoc", tokens=40_000, hidden_size=96, epochs=12),
     minutes=4,
     book="perplexity 1.1 as a language model, which writes `time travellererererer`",
 )
