@@ -36,7 +36,7 @@ WAYS = ("uncorrected", "corrected", "new labels")
     zh="环境和分布偏移",
     minutes=0.1,
     book="prose only",
-    ours="",
+    ours="covariate shift 0.744 to 0.889, label shift 0.623 to 0.728, concept shift no gain",
 )
 def distribution_shift(
     *,
