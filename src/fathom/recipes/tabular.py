@@ -68,9 +68,11 @@ def house_prices(
 
     With `--test`, or the contest's own, `submission.csv` is written into the run's folder; so does
     `fathom predict RUN rows.csv --save submission.csv` for other rows. On the contest's data the
-    defaults are the book's. A better entry, and a table of one's own:
+    defaults are the book's. Two better entries, and a table of one's own:
 
         fathom run house-prices --encoding rich --words MSSubClass
+        fathom run house-prices --encoding rich --words MSSubClass --model mlp --lr 0.003 \\
+            --epochs 60
         fathom run house-prices --data my.csv --target price --test to-be-priced.csv
 
     A column that counts rows (or is called id) names them and is not learned from, nor is one
