@@ -80,6 +80,7 @@ def plan(name: Schedule, epochs: int) -> Plan:
     minutes=45,
     book="LeNet with ReLU, 30 epochs, test accuracy: constant 0.885, square root 0.876, "
     "multi-factor 0.889, cosine 0.892, warm-up and cosine 0.878",
+    ours="constant, 10 epochs 0.882 [0.865, 0.891]; one-cycle, 5 epochs 0.897 [0.895, 0.900]",
 )
 def schedules(
     data: Images = "fashion-mnist",
@@ -185,6 +186,8 @@ def _drawn(plans: Mapping[str, Plan], epochs: int, lr: float | None) -> Findings
     zh="学习率查找与1cycle",
     sample=dict(data="digits", batch_size=32, lr=0.1, peak=0.05),
     minutes=4,
+    ours="test accuracy: 1cycle of 5 epochs 0.897 [0.895, 0.900]; a constant rate, the best of its "
+    "10 epochs 0.886 [0.880, 0.891]",
 )
 def lr_finder(
     data: Images = "fashion-mnist",
