@@ -1,4 +1,4 @@
-"""How many parameters the picture networks have, counted from the tables of their papers."""
+"""How many parameters networks have, counted from the tables of their papers."""
 
 from __future__ import annotations
 
@@ -158,3 +158,11 @@ def inception_v3(inputs: int, classes: int, per_stem: int) -> int:
     blocks = a(192, 32) + a(256, 64) + a(288, 64) + b(288)
     blocks += c(768, 128) + 2 * c(768, 160) + c(768, 192) + d(768) + e(1280) + e(2048)
     return stem + blocks + dense(2048 // per_stem, classes)
+
+
+def transformer(sources: int, targets: int, hidden: int, layers: int, ffn: int) -> int:
+    """Of so many blocks on each side, with a bias in all but attention."""
+    attention, norm = 4 * hidden * hidden, 2 * hidden
+    inner = (hidden + 1) * ffn + (ffn + 1) * hidden
+    blocks = layers * (3 * attention + 5 * norm + 2 * inner)
+    return (sources + targets) * hidden + blocks + (hidden + 1) * targets

@@ -71,6 +71,41 @@ CASES: dict[str, list[tuple[dict, Shape, int]]] = {
             + (5 + 1) * 8,
         ),
     ],
+    "bahdanau": [
+        (
+            dict(sources=9, targets=8, embedding_size=3, hidden_size=5, num_layers=2),
+            sentences(9, 8),
+            9 * 3
+            + 3 * 5 * (3 + 5 + 2 + 5 + 5 + 2)
+            + 2 * 5 * 5
+            + 5
+            + 8 * 3
+            + 3 * 5 * (8 + 5 + 2 + 5 + 5 + 2)
+            + (5 + 1) * 8,
+        ),
+    ],
+    "transformer": [
+        (
+            dict(sources=9, targets=8, hidden_size=6, num_layers=2, num_heads=3, ffn_size=5),
+            sentences(9, 8),
+            closed_forms.transformer(9, 8, 6, 2, 5),
+        ),
+        (
+            dict(sources=9, targets=8, hidden_size=5, num_layers=1, num_heads=1, ffn_size=4),
+            sentences(9, 8),
+            closed_forms.transformer(9, 8, 5, 1, 4),
+        ),
+    ],
+    "gpt": [
+        (
+            dict(vocab_size=7, hidden_size=6, num_layers=2, num_heads=2),
+            tokens(7),
+            7 * 6 + 2 * (4 * 6 * 6 + 2 * 12 + (6 + 1) * 24 + (24 + 1) * 6) + 12,
+        ),
+    ],
+    "nadaraya_watson": [
+        (dict(keys=torch.tensor([0.0, 1.5, 2.0]), values=torch.tensor([1.0, 0.0, 3.0])), (5, 1), 1)
+    ],
     "fold_networks": [
         (dict(scales=SCALES, targets=[(0.5, 2.0), (0.0, 1.0)]), (5, 3), 2 * (3 + 1)),
         (

@@ -1,0 +1,210 @@
+"""Attention: what a query takes from values, a mean weighted by how well their keys fit.
+
+Source   Bahdanau et al. 2015, arXiv:1409.0473 (additive); Vaswani et al. 2017, arXiv:1706.03762
+         (scaled dot product, several heads); book 10.3 and 10.5.
+Differs  The book hides a key by the score -1e6, which half precision does not have, which leaves
+         weights on padding where a query may see nothing, and it writes it into the scores it was
+         given. Here a hidden key scores minus infinity in a copy, and a query that may see no key
+         gets zeros and has no gradient: as from torch's `scaled_dot_product_attention`, where
+         torch's `softmax` gives NaN. Keys and values of a head come from one product.
+Shapes   B batch, L queries, S keys and values, N heads, D features of a head, H = N D; masks are
+         boolean, True where a key may be seen, of any shape that broadcasts to the scores.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Kept = list[Tensor] | None
+"""A list that the weights of each attention are added to, to be looked at."""
+KeysValues = tuple[Tensor, Tensor]
+
+
+def valid_mask(valid_lens: Tensor, keys: int) -> Tensor:
+    """Which keys lie within a length: (B,) to (B, 1, S), a length a query (B, L) to (B, L, S)."""
+    lens = valid_lens.unsqueeze(-1) if valid_lens.dim() > 1 else valid_lens[:, None, None]
+    return torch.arange(keys, device=lens.device) < lens
+
+
+def causal_mask(queries: int, keys: int, device: torch.device | None = None) -> Tensor:
+    """(L, S): the last query sees all keys, each before it one key fewer."""
+    seen = torch.ones(queries, keys, dtype=torch.bool, device=device)
+    return seen.tril(keys - queries)
+
+
+def masked_softmax(
+    scores: Tensor,
+    mask: Tensor | None = None,
+    *,
+    softmax: Callable[..., Tensor] = torch.nn.functional.softmax,
+) -> Tensor:
+    """The softmax of scores (*, L, S) over the keys that a mask lets see; zeros where it is none.
+
+    Neither argument is written to. Weights of hidden keys, and their gradients, are exactly 0.
+    """
+    if mask is None:
+        return softmax(scores, dim=-1)
+    nothing = ~mask.any(-1, keepdim=True)
+    # A row of minus infinity would be NaN, and NaN times 0 in its gradient: let it be any row.
+    shown = scores.masked_fill(~mask, -math.inf).masked_fill(nothing, 0)
+    return softmax(shown, dim=-1).masked_fill(nothing, 0)
+
+
+class AdditiveAttention(torch.nn.Module):
+    """Scores by a small network: w · tanh(W q + U k); queries and keys may differ in size."""
+
+    def __init__(
+        self,
+        query_size: int,
+        key_size: int,
+        hidden_size: int,
+        dropout: float = 0.0,
+        *,
+        nn: Any = torch.nn,
+    ) -> None:
+        super().__init__()
+        self.query = nn.Linear(query_size, hidden_size, bias=False)
+        self.key = nn.Linear(key_size, hidden_size, bias=False)
+        self.score = nn.Linear(hidden_size, 1, bias=False)
+        self.dropout = nn.Dropout(dropout)
+        self._softmax = nn.functional.softmax
+
+    def forward(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask: Tensor | None = None,
+        *,
+        kept: Kept = None,
+    ) -> Tensor:
+        """(B, L, query_size), (B, S, key_size) and (B, S, V) to (B, L, V)."""
+        return self.attend(queries, self.key(keys), values, mask, kept=kept)
+
+    def attend(
+        self,
+        queries: Tensor,
+        keys_BSH: Tensor,
+        values: Tensor,
+        mask: Tensor | None = None,
+        *,
+        kept: Kept = None,
+    ) -> Tensor:
+        """The same with keys that went through `key` before: once, for many queries."""
+        features_BLSH = torch.tanh(self.query(queries).unsqueeze(2) + keys_BSH.unsqueeze(1))
+        scores_BLS = self.score(features_BLSH).squeeze(-1)
+        weights_BLS = masked_softmax(scores_BLS, mask, softmax=self._softmax)
+        if kept is not None:
+            kept.append(weights_BLS)
+        return self.dropout(weights_BLS) @ values
+
+
+class DotProductAttention(torch.nn.Module):
+    """softmax(q kᵀ / √D) v, by the library's own function, or step by step to keep the weights.
+
+    Divided by √D the scores of random vectors have variance 1, whatever their size.
+    """
+
+    def __init__(self, dropout: float = 0.0, *, nn: Any = torch.nn) -> None:
+        super().__init__()
+        self.p = dropout
+        self._at_once = nn.functional.scaled_dot_product_attention
+        self._softmax, self._dropout = nn.functional.softmax, nn.functional.dropout
+
+    def forward(
+        self,
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask: Tensor | None = None,
+        *,
+        causal: bool = False,
+        kept: Kept = None,
+    ) -> Tensor:
+        """(*, L, D), (*, S, D) and (*, S, V) to (*, L, V).
+
+        With `causal` the last query sees all keys, each before it one fewer, of those that the
+        mask lets see.
+        """
+        L, S = queries.shape[-2], keys.shape[-2]
+        causal = causal and L > 1
+        if causal and (L != S or mask is not None or kept is not None):
+            before = causal_mask(L, S, queries.device)
+            mask, causal = before if mask is None else mask & before, False
+        p = self.p if self.training else 0.0
+        if kept is None:
+            return self._at_once(queries, keys, values, mask, p, causal)
+        scores = queries @ keys.transpose(-2, -1) / math.sqrt(queries.shape[-1])
+        weights = masked_softmax(scores, mask, softmax=self._softmax)
+        kept.append(weights)
+        return self._dropout(weights, p) @ values
+
+    def extra_repr(self) -> str:
+        return f"dropout={self.p}"
+
+
+class MultiHeadAttention(torch.nn.Module):
+    """Attention in several subspaces at once, each with queries, keys and values of its own.
+
+    Weights begin as Xavier's, each projection for itself.
+    """
+
+    def __init__(
+        self,
+        hidden_size: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        *,
+        bias: bool = False,
+        nn: Any = torch.nn,
+    ) -> None:
+        super().__init__()
+        assert hidden_size % num_heads == 0, f"{hidden_size} is no multiple of {num_heads} heads"
+        self.num_heads = num_heads
+        self.query = nn.Linear(hidden_size, hidden_size, bias=bias)
+        self.key_value = nn.Linear(hidden_size, 2 * hidden_size, bias=bias)
+        self.output = nn.Linear(hidden_size, hidden_size, bias=bias)
+        self.attention = DotProductAttention(dropout, nn=nn)
+        with torch.no_grad():
+            for layer in (self.query, self.key_value, self.output):
+                for weight_HH in layer.weight.split(hidden_size):
+                    nn.init.xavier_uniform_(weight_HH)
+
+    def forward(
+        self,
+        queries_BLH: Tensor,
+        memory_BSH: Tensor,
+        mask: Tensor | None = None,
+        *,
+        causal: bool = False,
+        kept: Kept = None,
+    ) -> Tensor:
+        """What the queries take from a memory, (B, L, H); a mask is (B, 1, S) or (B, L, S)."""
+        projected = self.keys_values(memory_BSH)
+        return self.attend(queries_BLH, projected, mask, causal=causal, kept=kept)
+
+    def keys_values(self, memory_BSH: Tensor) -> KeysValues:
+        """Keys and values (B, N, S, D) of a memory: made once, looked at often."""
+        both_BS2ND = self.key_value(memory_BSH).unflatten(-1, (2, self.num_heads, -1))
+        keys_BNSD, values_BNSD = both_BS2ND.permute(2, 0, 3, 1, 4).unbind()
+        return keys_BNSD, values_BNSD
+
+    def attend(
+        self,
+        queries_BLH: Tensor,
+        keys_values: KeysValues,
+        mask: Tensor | None = None,
+        *,
+        causal: bool = False,
+        kept: Kept = None,
+    ) -> Tensor:
+        """The same with keys and values that were made before; `kept` gets (B, N, L, S)."""
+        queries_BNLD = self.query(queries_BLH).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
+        mask_B1LS = None if mask is None else mask.unsqueeze(-3)
+        taken_BNLD = self.attention(queries_BNLD, *keys_values, mask_B1LS, causal=causal, kept=kept)
+        return self.output(taken_BNLD.transpose(1, 2).flatten(2))

@@ -1,0 +1,245 @@
+"""The Transformer: attention in place of recurrence, in an encoder and in a decoder.
+
+Source   Vaswani et al. 2017, arXiv:1706.03762; book 10.7.
+Differs  The book's decoder keeps the inputs of its layers and makes keys and values of all of them
+         at each step; here those are made once and kept, the source's too. Keys and values of a
+         head come from one product.
+Shapes   B sentences, S steps of the sources, T of the targets, H features, N heads, D = H / N,
+         V tokens of the target's vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from fathom.models.attention import Kept, KeysValues, MultiHeadAttention, valid_mask
+from fathom.models.positions import PositionalEncoding
+
+Inputs = tuple[Tensor, Tensor, Tensor]
+
+
+class TokensInPlace(torch.nn.Module):
+    """Tokens (B, T) to vectors (B, T, H) that know their place.
+
+    The vectors are scaled by √H first, or their first values, if small, would drown in the codes.
+    """
+
+    def __init__(self, tokens: int, size: int, dropout: float, nn: Any) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(tokens, size)
+        self.positions = PositionalEncoding(size, dropout, nn=nn)
+        self.scale = math.sqrt(size)
+
+    def forward(self, tokens_BT: Tensor, first: int = 0) -> Tensor:
+        return self.positions(self.embedding(tokens_BT) * self.scale, first)
+
+
+class FeedForward(torch.nn.Module):
+    """The same two layers for each step by itself (Xavier's weights)."""
+
+    def __init__(self, size: int, inner_size: int, activation: torch.nn.Module, nn: Any) -> None:
+        super().__init__()
+        self.inner = nn.Linear(size, inner_size)
+        self.activation = activation
+        self.output = nn.Linear(inner_size, size)
+        nn.init.xavier_uniform_(self.inner.weight)
+        nn.init.xavier_uniform_(self.output.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.output(self.activation(self.inner(x)))
+
+
+class AddNorm(torch.nn.Module):
+    """What came in and what was made of it, added and normalised."""
+
+    def __init__(self, size: int, dropout: float, nn: Any) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(size)
+
+    def forward(self, x: Tensor, made: Tensor) -> Tensor:
+        return self.norm(x + self.dropout(made))
+
+
+class EncoderBlock(torch.nn.Module):
+    """Every step looks at every step of its sentence, then thinks for itself."""
+
+    def __init__(self, size: int, heads: int, inner_size: int, dropout: float, nn: Any) -> None:
+        super().__init__()
+        self.attention = MultiHeadAttention(size, heads, dropout, nn=nn)
+        self.add_norm1 = AddNorm(size, dropout, nn)
+        self.ffn = FeedForward(size, inner_size, nn.ReLU(), nn)
+        self.add_norm2 = AddNorm(size, dropout, nn)
+
+    def forward(self, x_BSH: Tensor, mask_B1S: Tensor, *, kept: Kept = None) -> Tensor:
+        x_BSH = self.add_norm1(x_BSH, self.attention(x_BSH, x_BSH, mask_B1S, kept=kept))
+        return self.add_norm2(x_BSH, self.ffn(x_BSH))
+
+
+class DecoderBlock(torch.nn.Module):
+    """A step looks at the steps so far, then at the source, then thinks for itself."""
+
+    def __init__(self, size: int, heads: int, inner_size: int, dropout: float, nn: Any) -> None:
+        super().__init__()
+        self.attention = MultiHeadAttention(size, heads, dropout, nn=nn)
+        self.add_norm1 = AddNorm(size, dropout, nn)
+        self.source_attention = MultiHeadAttention(size, heads, dropout, nn=nn)
+        self.add_norm2 = AddNorm(size, dropout, nn)
+        self.ffn = FeedForward(size, inner_size, nn.ReLU(), nn)
+        self.add_norm3 = AddNorm(size, dropout, nn)
+
+    def forward(
+        self,
+        x_BTH: Tensor,
+        source: KeysValues,
+        mask_B1S: Tensor,
+        *,
+        past: KeysValues | None = None,
+        kept: Kept = None,
+        kept_source: Kept = None,
+    ) -> tuple[Tensor, KeysValues]:
+        """These steps, and the keys and values of all so far, `past` being those before them."""
+        own = appended(past, self.attention.keys_values(x_BTH))
+        x_BTH = self.add_norm1(x_BTH, self.attention.attend(x_BTH, own, causal=True, kept=kept))
+        taken_BTH = self.source_attention.attend(x_BTH, source, mask_B1S, kept=kept_source)
+        x_BTH = self.add_norm2(x_BTH, taken_BTH)
+        return self.add_norm3(x_BTH, self.ffn(x_BTH)), own
+
+
+def appended(past: KeysValues | None, now: KeysValues) -> KeysValues:
+    """Keys and values (B, N, T, D) of what was and of what is."""
+    if past is None:
+        return now
+    return torch.cat([past[0], now[0]], dim=2), torch.cat([past[1], now[1]], dim=2)
+
+
+class Encoder(torch.nn.Module):
+    """Sources to a vector for each of their steps."""
+
+    def __init__(
+        self, tokens: int, size: int, layers: int, heads: int, inner: int, dropout: float, nn: Any
+    ) -> None:
+        super().__init__()
+        self.tokens = TokensInPlace(tokens, size, dropout, nn)
+        self.blocks = nn.ModuleList(
+            [EncoderBlock(size, heads, inner, dropout, nn) for _ in range(layers)]
+        )
+
+    def forward(self, source_BS: Tensor, mask_B1S: Tensor, *, kept: Kept = None) -> Tensor:
+        x_BSH = self.tokens(source_BS)
+        for block in self.blocks:
+            x_BSH = block(x_BSH, mask_B1S, kept=kept)
+        return x_BSH
+
+
+class Decoder(torch.nn.Module):
+    """Targets to logits of the token after each, given keys and values of the source."""
+
+    def __init__(
+        self, tokens: int, size: int, layers: int, heads: int, inner: int, dropout: float, nn: Any
+    ) -> None:
+        super().__init__()
+        self.tokens = TokensInPlace(tokens, size, dropout, nn)
+        self.blocks = nn.ModuleList(
+            [DecoderBlock(size, heads, inner, dropout, nn) for _ in range(layers)]
+        )
+        self.output = nn.Linear(size, tokens)
+        nn.init.xavier_uniform_(self.output.weight)
+
+    def sources(self, encoded_BSH: Tensor) -> tuple[KeysValues, ...]:
+        """What each block looks at the source by."""
+        return tuple(block.source_attention.keys_values(encoded_BSH) for block in self.blocks)
+
+    def forward(
+        self,
+        given_BT: Tensor,
+        sources: tuple[KeysValues, ...],
+        mask_B1S: Tensor,
+        *,
+        past: tuple[KeysValues, ...] | None = None,
+        kept: Kept = None,
+        kept_source: Kept = None,
+    ) -> tuple[Tensor, tuple[KeysValues, ...]]:
+        """Logits (B, T, V), and each block's keys and values of all tokens so far."""
+        x_BTH = self.tokens(given_BT, 0 if past is None else past[0][0].shape[2])
+        so_far = []
+        for number, (block, source) in enumerate(zip(self.blocks, sources, strict=True)):
+            before = None if past is None else past[number]
+            x_BTH, own = block(
+                x_BTH, source, mask_B1S, past=before, kept=kept, kept_source=kept_source
+            )
+            so_far.append(own)
+        return self.output(x_BTH), tuple(so_far)
+
+
+class State(NamedTuple):
+    """What a step needs: each block's keys and values of the source, and of the target so far.
+
+    All (B, N, S or T, D); the mask (B, 1, S) is True where a source goes on.
+    """
+
+    mask: Tensor
+    sources: tuple[KeysValues, ...]
+    past: tuple[KeysValues, ...] | None
+
+
+class Transformer(torch.nn.Module):
+    """Encoder and decoder: trained on whole sequences at once, used step by step.
+
+    `start` and `step` are those of `text.decode.Decoder`.
+    """
+
+    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def forward(self, inputs: Inputs) -> Tensor:
+        """(source_BS, source_lens_B, given_BT) to logits (B, T, V)."""
+        source_BS, lens_B, given_BT = inputs
+        state = self.start(source_BS, lens_B)
+        return self.decoder(given_BT, state.sources, state.mask)[0]
+
+    def start(self, source_BS: Tensor, source_lens_B: Tensor) -> State:
+        mask_B1S = valid_mask(source_lens_B.to(source_BS.device), source_BS.shape[1])
+        encoded_BSH = self.encoder(source_BS, mask_B1S)
+        return State(mask_B1S, self.decoder.sources(encoded_BSH), None)
+
+    def step(self, tokens_B: Tensor, state: State) -> tuple[Tensor, State]:
+        logits_B1V, past = self.decoder(
+            tokens_B[:, None], state.sources, state.mask, past=state.past
+        )
+        return logits_B1V[:, 0], state._replace(past=past)
+
+    def maps(self, inputs: Inputs) -> dict[str, Tensor]:
+        """The weights of all attention while reading what `forward` reads: (B, layers, N, L, S).
+
+        `encoder`, of the source to itself; `decoder`, of the target to itself; and `source`, of
+        the target to the source.
+        """
+        source_BS, lens_B, given_BT = inputs
+        kept: dict[str, list[Tensor]] = {"encoder": [], "decoder": [], "source": []}
+        mask_B1S = valid_mask(lens_B.to(source_BS.device), source_BS.shape[1])
+        encoded_BSH = self.encoder(source_BS, mask_B1S, kept=kept["encoder"])
+        sources = self.decoder.sources(encoded_BSH)
+        self.decoder(given_BT, sources, mask_B1S, kept=kept["decoder"], kept_source=kept["source"])
+        return {name: torch.stack(layers, dim=1) for name, layers in kept.items()}
+
+
+def transformer(
+    sources: int,
+    targets: int,
+    *,
+    hidden_size: int = 32,
+    num_layers: int = 2,
+    num_heads: int = 4,
+    ffn_size: int = 64,
+    dropout: float = 0.1,
+    nn: Any = torch.nn,
+) -> Transformer:
+    """Between vocabularies of so many `sources` and `targets`; the book's sizes."""
+    sizes = hidden_size, num_layers, num_heads, ffn_size, dropout, nn
+    return Transformer(Encoder(sources, *sizes), Decoder(targets, *sizes))
