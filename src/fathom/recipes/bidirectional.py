@@ -37,6 +37,7 @@ Targets = tuple[Tensor, Tensor]
     sample=dict(data="pydoc", tokens=40_000, hidden_size=96, epochs=12),
     minutes=4,
     book="perplexity 1.1 as a language model, which writes `time travellererererer`",
+    ours="on pydoc 1.07, and 59% of missing characters filled rightly; from the left alone 39%",
 )
 def bi_rnn(
     data: Texts = "time-machine",
