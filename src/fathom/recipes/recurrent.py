@@ -37,7 +37,15 @@ SHOWN = 400  # held-out characters whose surprise is shown
     section="8.5",
     title="RNN from scratch / concise (8.4, 8.5, 8.6)",
     zh="循环神经网络",
-    sample=dict(data="pydoc", epochs=100),
+    sample=dict(
+        data="pydoc",
+        tokens=3_000,
+        batch_size=8,
+        hidden_size=128,
+        order="random",
+        lr=0.5,
+        epochs=300,
+    ),
     minutes=2,
     book="perplexity 1.3 [1.2, 1.4]; with random batches 1.4",
 )
@@ -76,7 +84,7 @@ def rnn(
     section="9.1",
     title="GRU",
     zh="门控循环单元(GRU)",
-    sample=dict(data="pydoc", epochs=100),
+    sample=dict(data="pydoc", tokens=3_000, batch_size=8, hidden_size=128, lr=2.0, epochs=150),
     minutes=3,
     book="perplexity 1.0 [1.0, 1.3] concise, 1.1 [1.0, 1.3] from scratch",
 )
@@ -114,7 +122,7 @@ def gru(
     section="9.2",
     title="LSTM",
     zh="长短期记忆网络(LSTM)",
-    sample=dict(data="pydoc", epochs=100),
+    sample=dict(data="pydoc", tokens=3_000, batch_size=8, hidden_size=128, lr=4.0, epochs=200),
     minutes=2,
     book="perplexity 1.0 [1.0, 1.2] concise, 1.1 [1.1, 1.4] from scratch",
 )
@@ -152,7 +160,7 @@ def lstm(
     section="9.3",
     title="Deep RNNs",
     zh="深度循环神经网络",
-    sample=dict(data="pydoc", epochs=100),
+    sample=dict(data="pydoc", tokens=3_000, batch_size=8, hidden_size=128, lr=4.0, epochs=200),
     minutes=4,
     book="perplexity 1.0 [1.0, 1.6]",
 )
