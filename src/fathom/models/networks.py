@@ -29,7 +29,8 @@ class Network:
     """How a network is made, and the pictures that it was made for: (channels, size, size).
 
     `smallest` is the fewest pixels a side that it can take; `sized` says that it must be told.
-    `weights` names the ways to draw its first weights, where there is a choice.
+    `weights` names the ways to draw its first weights, where there is a choice; `narrows` says
+    that it can be made with another width.
     """
 
     build: Callable[..., torch.nn.Module]
@@ -38,15 +39,16 @@ class Network:
     smallest: int = 1
     sized: bool = False
     weights: tuple[str, ...] = ()
+    narrows: bool = True
 
 
 NETWORKS: dict[str, Network] = {
-    "book-lenet": Network(lenet, 1, 28, 12, sized=True),
+    "book-lenet": Network(lenet, 1, 28, 12, sized=True, narrows=False),
     "book-alexnet": Network(book_alexnet, 1, 224, 65, True, ("xavier", "he")),
     "book-vgg11": Network(book_vgg, 1, 224, 32, True, ("xavier", "he")),
     "book-nin": Network(nin, 1, 224, 67, True, ("identity", "xavier", "he")),
     "book-googlenet": Network(book_googlenet, 1, 96, weights=("he", "xavier")),
-    "book-batch-norm": Network(batch_norm_lenet, 1, 28, 16, sized=True),
+    "book-batch-norm": Network(batch_norm_lenet, 1, 28, 16, sized=True, narrows=False),
     "book-resnet18": Network(book_resnet, 1, 96),
     "book-densenet": Network(book_densenet, 1, 96, 32),
     "alexnet": Network(alexnet, 3, 224, 63),
@@ -72,7 +74,7 @@ NETWORKS: dict[str, Network] = {
 
 def make_network(
     name: str,
-    classes: int,
+    classes: int = 10,
     *,
     in_channels: int | None = None,
     size: int | None = None,

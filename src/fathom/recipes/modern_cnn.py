@@ -179,7 +179,7 @@ def nin(
     title="GoogLeNet",
     zh="含并行连结的网络(GoogLeNet)",
     sample=dict(
-        data="digits", size=32, width=16, batch_size=32, lr=0.05, schedule="cosine", epochs=10
+        data="digits", size=32, width=16, batch_size=32, lr=0.03, schedule="cosine", epochs=12
     ),
     minutes=200,
     book="train loss 0.247, test accuracy 0.889 [0.808, 0.899]; 2 of 83 builds ended in NaN",
