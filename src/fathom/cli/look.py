@@ -5,10 +5,13 @@ from __future__ import annotations
 import inspect
 import os
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fathom.cli.layers import Layers, layers_of
 from fathom.cli.output import Answer, short, shown, table
+from fathom.cli.parser import Groups
 from fathom.core.catalogue import entries, find, load
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from fathom.core.recipe import Recipe
 
 
+Given = dict[str, dict[str, Any]]
 WIDE = 110  # columns of a terminal in which the catalogue shows kinds and Chinese titles too
 
 
@@ -48,16 +52,31 @@ def list_recipes(*, chapter: str | None = None) -> Answer:
     return Answer([entry.as_json() for entry in rows], page)
 
 
-def show(recipe: str, /) -> Answer:
+def shown_groups(verb: str, words: Sequence[str]) -> Groups:
+    """The arguments of the recipe that is named first: other settings make another network."""
+    if not words or words[0].startswith("-"):
+        return {}
+    entry = find(words[0])
+    if entry.status == "planned":
+        return {}
+    return {f"arguments of {entry.recipe}": load(entry.recipe).arguments}
+
+
+def show(recipe: str, /, *, given: Given) -> Answer:
     """A recipe's documentation, its arguments with defaults, the book's result and ours.
+
+    Of a recipe that classifies pictures the network is shown too, layer by layer: what comes out
+    of each, its parameters and multiply-adds; with the arguments given, if any are.
 
     Args:
         recipe: its name; see `fathom list`
 
     Example:
         fathom show lenet
+        fathom show resnet --network resnet50 --size 224
     """
     entry = find(recipe)
+    settings = {name: value for group in given.values() for name, value in group.items()}
     if entry.status == "planned":
         document = entry.as_json()
 
@@ -79,9 +98,12 @@ def show(recipe: str, /) -> Answer:
         "ours": found.ours,
         "source": f"{source}:{line}",
     }
+    layers = layers_of(found, settings)
+    if layers is not None:
+        document["network"] = layers.as_json()
 
     def page(console: Console) -> None:
-        _page(console, found, f"{short(source)}:{line}")
+        _page(console, found, f"{short(source)}:{line}", layers)
 
     return Answer(document, page)
 
@@ -96,7 +118,7 @@ def _argument(argument: Any, recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _page(console: Console, recipe: Recipe, source: str) -> None:
+def _page(console: Console, recipe: Recipe, source: str, layers: Layers | None) -> None:
     console.print(f"[bold]{recipe.title}[/bold]  {recipe.zh}")
     console.print(f"[dim]{recipe.kind}, section {recipe.section} of the book[/dim]\n")
     doc = inspect.getdoc(recipe.function) or ""
@@ -112,6 +134,8 @@ def _page(console: Console, recipe: Recipe, source: str) -> None:
         console.print(
             table(["", ""], [["the book", recipe.book or "-"], ["here", recipe.ours or "-"]])
         )
+    if layers is not None:
+        layers.show(console)
     console.print("\n[bold]Commands[/bold]")
     console.print(table(["", ""], [[f"fathom {words}", what] for words, what in _commands(recipe)]))
     console.print(f"\n[bold]Source[/bold]\n{source}")

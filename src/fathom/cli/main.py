@@ -36,7 +36,9 @@ class Verb:
 
 VERBS = {
     "list": Verb("look", "list_recipes", "the catalogue of recipes"),
-    "show": Verb("look", "show", "a recipe's documentation, arguments and results"),
+    "show": Verb(
+        "look", "show", "a recipe's documentation, arguments, results and network", "shown_groups"
+    ),
     "try": Verb(
         "train", "try_", "run a recipe on built-in data, offline, in a minute", "recipe_groups"
     ),

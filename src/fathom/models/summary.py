@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """A layer, or a block of several: what one example becomes in it, and at what cost."""
 
     name: str

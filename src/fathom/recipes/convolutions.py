@@ -79,7 +79,7 @@ def invariance(
                 torch.stack([dense_PP / dense_PP.abs().max(), matrix_PP / kernel.abs().max()])
                 .float(),
                 ["dense", "convolution"],
-                title=f"{size**2} x {size**2} weights: every pixel to every unit",
+                title="weights, pixel to unit",
             ),
             "moved": weights_grid(
                 _normalised(picture, moved, convolved, _same(moved, kernel)),
@@ -196,7 +196,7 @@ def convolution(
                     torch.stack(padded),
                     ["picture", "its edges", "edges as learned"],
                     3,
-                    title="from white to black is red, from black to white blue",
+                    title="what the edge detector finds",
                 )
             },
             claims={
