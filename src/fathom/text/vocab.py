@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 UNKNOWN = "<unk>"
-_REMAPPED_AT_A_TIME = 1 << 20
+_AT_A_TIME = 1 << 20
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ESCAPING = str.maketrans(_ESCAPES)
 
@@ -162,15 +162,22 @@ def index(
     for piece in pieces:
         numbers.extend(map(first.__getitem__, piece))
     ids = np.frombuffer(numbers, dtype=np.int32) if numbers else np.zeros(0, np.int32)
-    counts = np.bincount(ids, minlength=len(first)).tolist()
+    counts = np.zeros(len(first), dtype=np.int64)
+    for part in _parts(ids):
+        counts += np.bincount(part, minlength=len(first))
     vocab = Vocab.counted(
-        dict(zip(first, counts, strict=True)), min_freq=min_freq, reserved=reserved
+        dict(zip(first, counts.tolist(), strict=True)), min_freq=min_freq, reserved=reserved
     )
     final = np.array(vocab.encode(first), dtype=np.int32)
-    for start in range(0, len(ids), _REMAPPED_AT_A_TIME):  # in place: no second copy of the text
-        part = ids[start : start + _REMAPPED_AT_A_TIME]
+    for part in _parts(ids):  # in place: no second copy of the text
         part[:] = final[part]
     return vocab, ids
+
+
+def _parts(ids: NDArray[np.int32]) -> Iterator[NDArray[np.int32]]:
+    """Views: NumPy would make all of a text 64 bits wide to count it."""
+    for start in range(0, len(ids), _AT_A_TIME):
+        yield ids[start : start + _AT_A_TIME]
 
 
 class _Numbering(dict[str, int]):
