@@ -48,6 +48,7 @@ SHOWN = 400  # held-out characters whose surprise is shown
     ),
     minutes=2,
     book="perplexity 1.3 [1.2, 1.4]; with random batches 1.4",
+    ours="perplexity 1.29 and 1.32, two seeds",
 )
 def rnn(
     data: Texts = "time-machine",
@@ -125,6 +126,7 @@ def gru(
     sample=dict(data="pydoc", tokens=3_000, batch_size=8, hidden_size=128, lr=4.0, epochs=200),
     minutes=2,
     book="perplexity 1.0 [1.0, 1.2] concise, 1.1 [1.1, 1.4] from scratch",
+    ours="perplexity 1.05, one seed",
 )
 def lstm(
     data: Texts = "time-machine",
