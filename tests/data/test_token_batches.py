@@ -105,6 +105,8 @@ def test_limited_and_fingerprinted():
     assert batches.limit(2).examples == 80
     assert len(batches.limit(99)) == len(batches)
     assert batches.fingerprint() == TokenBatches(text(400), batch_size=2, num_steps=3).fingerprint()
-    assert batches.fingerprint() != TokenBatches(text(401), batch_size=4, num_steps=10).fingerprint()
+    assert (
+        batches.fingerprint() != TokenBatches(text(401), batch_size=4, num_steps=10).fingerprint()
+    )
     with pytest.raises(SettingError):
         batches.limit(0)
