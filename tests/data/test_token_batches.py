@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 
@@ -45,7 +47,7 @@ def test_read_in_order_it_is_the_book_s(offset):
 
 def test_each_row_goes_on_where_it_ended():
     found = epoch(TokenBatches(text(500), batch_size=4, num_steps=10))
-    for (_, _, after), (tokens, fresh, _) in zip(found, found[1:], strict=False):
+    for (_, _, after), (tokens, fresh, _) in itertools.pairwise(found):
         assert torch.equal(after[:, -1], tokens[:, 0])
         assert not fresh
 
