@@ -17,7 +17,7 @@ from fathom.recipes.libraries import Library
 from fathom.text.bleu import book_bleu, corpus_bleu
 from fathom.translation import Translator
 
-MEASURED = 2_000  # held-out sentences that are translated in the end
+MEASURED = 4_000  # held-out sentences that are translated in the end, at most
 SHOWN = 6
 BOOK_K = 2
 BOOK_SENTENCES = (
@@ -75,7 +75,7 @@ def _report(pairs: PairSet, translator: Translator) -> Callable[[nn.Module], Fin
         tables = {}
         if pairs.valid is not None:
             references = by_source(pairs.valid)
-            sources = list(references)[:MEASURED]
+            sources = list(references)[:: -(-len(references) // MEASURED)]  # of all lengths
             found = [tokens for tokens, _ in translator.translated(model, sources)]
             right = [references[source] for source in sources]
             numbers |= scores(found, right, pairs.train.target_text)
