@@ -40,7 +40,7 @@ class Summary:
         return 2 * self.weight_bytes + batch_size * self.kept
 
 
-def summarise(model: nn.Module, example: Any, *, most: int = 30) -> Summary:
+def summarise(model: nn.Module, example: Any, *, most: int = 48) -> Summary:
     """Send `example`, a batch of one, through; blocks are opened while rows are at most `most`."""
     shown = _opened(model, most)
     found: dict[str, Row] = {}
