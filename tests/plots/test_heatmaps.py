@@ -44,6 +44,14 @@ def test_a_grid_is_in_order_on_one_scale():
     assert words(drawn[3].get_xticklabels()) == []
 
 
+def test_each_map_may_have_its_own_scale():
+    maps = torch.tensor([[[[1.0, 0.5]], [[3.0, 0.0]]]])
+    figure = heatmap_grid(maps, columns=["a", "b"], one_scale=False)
+    scales = {axes.images[0].norm.vmax for axes in figure.axes if axes.images}
+    assert scales == {1, 3}
+    assert len(figure.axes) == 4
+
+
 def test_nothing_lies_in_the_middle_of_two_colours():
     figure = heatmap_grid(torch.tensor([[[[-0.5, 2.0]]]]), diverging=True)
     scale = figure.axes[0].images[0].norm

@@ -1,6 +1,6 @@
 """Heat maps: matrices as squares of colour, attention with the words on both axes.
 
-White is nothing, dark is much, on one scale for all maps of a figure.
+White is nothing, dark is much; all maps of a figure are on one scale, unless told otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fathom.plots.style import FAINT, INK, new_figure, styled
 SEQUENTIAL, DIVERGING = "Blues", "RdBu_r"
 LETTER, LINE = 0.078, 0.2  # inches
 SQUARE = 0.3  # inches of a row or column that is named
-SIDE = 1.55, 4.2  # inches of the longer side of a map without words: at least, at most
+SIDE = 1.55, 3.3  # inches of the longer side of a map without words: at least, at most
 MOST_NUMBERS = 10  # rows and columns of a map whose numbers are still written into it
 
 
@@ -63,29 +63,31 @@ def heatmap_grid(
     title: str = "",
     diverging: bool = False,
     numbers: bool = False,
+    one_scale: bool = True,
     aspect: Literal["equal", "auto"] = "equal",
 ) -> Figure:
     """R rows of C maps (L, S), such as the heads of each layer; words along the outer maps.
 
     `diverging` is for maps that are negative, too: blue is below nothing, red above. `numbers`
-    writes each into its square.
+    writes each into its square. Without `one_scale` each map has its own.
     """
     R, C, L, S = maps_RCLS.shape
     assert (len(rows), len(columns)) == (R, C), "a name for each row and column of maps"
     named = queries is not None or keys is not None
     high, wide = (_side(n, max(L, S), named) for n in (L, S))
     if aspect == "auto":
-        high = wide = SIDE[1] / 1.6
+        high = wide = SIDE[1]
     left = LETTER * max(map(len, queries), default=0) if queries else 0.3
     top = LETTER * 0.75 * max(map(len, keys), default=0) if keys else 0.1
     across = max(C * (wide + 0.3) + left + 1.2, 0.105 * len(title))
     down = R * (high + 0.3) + top + 0.6 + (0.3 if title else 0)
-    low, most = _limits(maps_RCLS, diverging=diverging)
+    limits = _limits(maps_RCLS, diverging=diverging)
     with styled():
         figure = new_figure(across, down, title)
         grid = figure.subplots(R, C, squeeze=False)
         for r, c in ((r, c) for r in range(R) for c in range(C)):
             axes = grid[r, c]
+            low, most = limits if one_scale else _limits(maps_RCLS[r, c], diverging=diverging)
             image = _draw(axes, maps_RCLS[r, c], low, most, diverging, aspect)
             if numbers and max(L, S) <= MOST_NUMBERS:
                 _numbers(axes, maps_RCLS[r, c], low, most)
@@ -100,7 +102,10 @@ def heatmap_grid(
                 axes.set_ylabel("\n".join(part for part in (rows[r], ylabel) if part))
             if r == R - 1:
                 axes.set_xlabel(xlabel)
-        _bar(figure, image, list(grid.flat), R * high)
+            if not one_scale:
+                _bar(figure, image, [axes], high)
+        if one_scale:
+            _bar(figure, image, list(grid.flat), R * high)
     return figure
 
 
@@ -158,7 +163,7 @@ def _numbers(axes: Axes, values: Tensor, low: float, most: float) -> None:
     for r, row in enumerate(values.tolist()):
         for c, value in enumerate(row):
             dark = abs(value) > 0.6 * max(most, -low)
-            text = "0" if value == 0 else f"{value:.2f}"
+            text = f"{value:.0f}" if value == round(value) else f"{value:.2f}"
             colour = "white" if dark else FAINT if value == 0 else INK
             axes.text(c, r, text, ha="center", va="center", fontsize=7, color=colour)
 

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from fathom.plots.labels import End, label_ends, whole_numbers
 from fathom.plots.style import BLUE, COLOURS, DASHES, INK, new_axes, new_figure, styled
 
 HEIGHT = 3.2  # inches
+FEW = 10  # whole numbers that each get a tick on a logarithmic axis
 PANEL = 2.9, 2.5  # inches, of one chart among several
 
 Chart = tuple[Sequence[float], Mapping[str, Sequence[float]]]
@@ -40,6 +42,9 @@ def lines(
         axes.set(xlabel=xlabel, ylabel=ylabel)
         axes.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
         axes.margins(x=0.01)
+        if log_x and len(x) <= FEW and all(value == int(value) for value in x):
+            axes.set_xticks(x, [f"{value:g}" for value in x])
+            axes.xaxis.set_minor_locator(NullLocator())
         if whole_x:
             whole_numbers(axes)
         label_ends(axes, ends, HEIGHT)
