@@ -32,7 +32,7 @@ SOURCE = Source(
 SHAPES = ("disc", "ring", "crescent", "square", "cross", "triangle", "hexagon", "star")
 TEXTURES = ("stripes", "checks", "dots", "ripples")
 CLASSES = SHAPES + TEXTURES + tuple("0123456789")
-TRAIN, VALID, SIZE = 6_000, 1_500, 48
+TRAIN, VALID, SIZE = 4_000, 1_000, 32
 CHUNK = 64  # pictures painted together: what is computed of them stays in the processor's cache
 _DRAWN = 12  # random numbers for each thing
 _FINE = 32  # a digit's 8 by 8 pixels, made finer
@@ -57,7 +57,7 @@ class Scenes:
 
 
 def pictures(seed: int = 0) -> PictureSet:
-    """6,000 pictures to train on and 1,500 held out, 48 pixels square, one thing on each."""
+    """4,000 pictures to train on and 1,000 held out, 32 pixels square, one thing on each."""
     from fathom.data.picture_set import PictureSet
 
     train, valid = made(TRAIN, seed=seed), made(VALID, seed=seed, part="valid")

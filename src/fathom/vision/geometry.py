@@ -18,10 +18,37 @@ def crop_and_resize(batch: Tensor, boxes_N4: Tensor, size: tuple[int, int]) -> T
     Edges may be anywhere between pixels; at them what lies just outside is mixed in, as Pillow's
     `resize(box=...)` does. A box whose right is left of its left is mirrored.
     """
-    _, _, H, W = batch.shape
-    rows_NhH = _weights(boxes_N4[:, 1], boxes_N4[:, 3], H, size[0]).to(batch.dtype)
-    columns_NwW = _weights(boxes_N4[:, 0], boxes_N4[:, 2], W, size[1]).to(batch.dtype)
-    return rows_NhH[:, None] @ (batch @ columns_NwW.transpose(1, 2)[:, None])
+    N, C, H, W = batch.shape
+    h, w = size
+    if h >= H and w >= W:  # nothing shrinks: two pixels each way are all that a new one sees
+        return _enlarged(batch, boxes_N4, h, w)
+    rows_NhH = _weights(boxes_N4[:, 1], boxes_N4[:, 3], H, h).to(batch.dtype)
+    columns_NwW = _weights(boxes_N4[:, 0], boxes_N4[:, 2], W, w).to(batch.dtype)
+    # The middle result lies transposed, so that each side is one product a picture, of all its
+    # channels: broadcasting would copy the weights for every channel.
+    middle_NwX = columns_NwW @ batch.reshape(N, C * H, W).transpose(1, 2)
+    cut_NYh = middle_NwX.view(N, w * C, H) @ rows_NhH.transpose(1, 2)
+    return cut_NYh.view(N, w, C, h).permute(0, 2, 3, 1).contiguous()
+
+
+def _enlarged(batch: Tensor, boxes_N4: Tensor, h: int, w: int) -> Tensor:
+    """The same for boxes that are no larger than what becomes of them."""
+    N, C, H, W = batch.shape
+    # Places in the coordinates of `grid_sample`, in which a picture reaches from -1 to 1.
+    left_N, top_N, right_N, bottom_N = (boxes_N4 * boxes_N4.new_tensor([2 / W, 2 / H] * 2)).unbind(
+        1
+    )
+    zeros_N = torch.zeros_like(left_N)
+    theta_N6 = torch.stack(
+        [
+            *((right_N - left_N) / 2, zeros_N, (left_N + right_N) / 2 - 1),
+            *(zeros_N, (bottom_N - top_N) / 2, (top_N + bottom_N) / 2 - 1),
+        ],
+        dim=1,
+    )
+    theta_N23 = theta_N6.view(N, 2, 3).to(batch.dtype)
+    grid = nn.functional.affine_grid(theta_N23, [N, C, h, w], align_corners=False)
+    return nn.functional.grid_sample(batch, grid, "bilinear", "border", align_corners=False)
 
 
 def _weights(first_N: Tensor, last_N: Tensor, size_in: int, size_out: int) -> Tensor:
@@ -32,8 +59,9 @@ def _weights(first_N: Tensor, last_N: Tensor, size_in: int, size_out: int) -> Te
     centres_No = low_N[:, None] + steps * scale_N[:, None]
     pixels_I = torch.arange(size_in, device=first_N.device) + 0.5
     reach_N = scale_N.clamp(min=1)[:, None, None]
-    triangle = (1 - (pixels_I - centres_No[:, :, None]).abs() / reach_N).clamp(min=0)
-    weights = triangle / triangle.sum(2, keepdim=True)
+    distance = (pixels_I - centres_No[:, :, None]).abs_().div_(reach_N)
+    triangle = distance.neg_().add_(1).clamp_(min=0)
+    weights = triangle.div_(triangle.sum(2, keepdim=True))
     return torch.where((last_N < first_N)[:, None, None], weights.flip(1), weights)
 
 
