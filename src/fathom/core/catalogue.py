@@ -11,6 +11,7 @@ import csv
 import importlib
 import re
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,7 +79,13 @@ def _recipe_files() -> list[Path]:
 
 
 def _read(path: Path) -> list[Entry]:
-    """The recipes of one file, from its syntax tree."""
+    """The recipes of one file, read again when it has changed."""
+    return _read_as_of(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _read_as_of(path: Path, changed: int) -> list[Entry]:
+    """From its syntax tree: completion asks for every recipe, and each time for all files."""
     found = []
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if not isinstance(node, ast.FunctionDef):
