@@ -1,6 +1,8 @@
 """Kernel regression: the value at a place is a mean of those near it, and how near is learned.
 
 Source   Nadaraya 1964 and Watson 1964; book 10.2.
+Differs  The book's weight begins anywhere in [0, 1], and stays at 0 if it begins near it: nothing
+         depends on its sign, so that the loss is flat there. Ours begins in [1/2, 1].
 Shapes   B queries, S keys: (B, 1) to (B, 1).
 """
 
@@ -43,7 +45,7 @@ class NadarayaWatson(torch.nn.Module):
 
 
 def nadaraya_watson(keys: Tensor, values: Tensor, *, nn: Any = torch.nn) -> NadarayaWatson:
-    """Over so many keys (S,) and values (S,); the one weight begins as any number up to 1."""
+    """Over so many keys (S,) and values (S,); the one weight begins in [1/2, 1]."""
     scale = nn.Linear(1, 1, bias=False)
-    nn.init.uniform_(scale.weight)
+    nn.init.uniform_(scale.weight, 0.5, 1.0)
     return NadarayaWatson(keys, values, scale, nn)

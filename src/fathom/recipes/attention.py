@@ -37,6 +37,7 @@ DRAWS = 2_000  # queries, each with ten keys
     zh="注意力汇聚",
     minutes=0.1,
     book="squared errors after five epochs, summed over 50 points: 17.2 [11.7, 37.0]",
+    ours="18.6 [15.6, 23.7]",
 )
 def kernel_regression(
     *,
