@@ -107,6 +107,5 @@ def gpt(
 ) -> GPT:
     """A language model over `vocab_size` tokens, whose vectors are also the output's weights."""
     tokens = TokensInPlace(vocab_size, hidden_size, dropout, nn)
-    nn.init.normal_(tokens.embedding.weight, std=hidden_size**-0.5)
     blocks = [Block(hidden_size, num_heads, dropout, nn) for _ in range(num_layers)]
     return GPT(tokens, nn.ModuleList(blocks), nn.LayerNorm(hidden_size), context, nn)

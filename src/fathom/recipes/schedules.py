@@ -5,7 +5,8 @@ on as if it had been planned so. Time may be a fraction: a step is a part of an 
 
 Source   Book 11.11; Loshchilov and Hutter 2017, arXiv:1608.03983 (cosine, restarts); Goyal et al.
          2017, arXiv:1706.02677 (warm-up); Howard and Ruder 2018, arXiv:1801.06146 (slanted
-         triangle); Smith and Topin 2018, arXiv:1708.07120 (1cycle).
+         triangle); Smith and Topin 2018, arXiv:1708.07120 (1cycle); Vaswani et al. 2017,
+         arXiv:1706.03762 (inverse root).
 Differs  The book asks its schedulers for the rate of an epoch that is over, so that a warm-up
          begins with its highest rate. Here the rate of a time is the rate used at that time.
 """
@@ -67,6 +68,11 @@ def warmed_up(before: float, then: Factor, *, along_cosine: bool = False) -> Fac
         return 1 - _half_cosine(time / before) if along_cosine else time / before
 
     return at
+
+
+def inverse_root(before: int) -> Factor:
+    """Up to 1 over the first `before` steps, then down as the root of their number: Vaswani's."""
+    return lambda time: min((time + 1) / before, (before / (time + 1)) ** 0.5)
 
 
 def slanted_triangle(total: float, *, rises: float = 0.1, ratio: float = 32.0) -> Factor:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 
 from fathom.core.experiment import Experiment
 from fathom.core.findings import Findings, Number, Table
@@ -38,8 +39,12 @@ def translation(
     epochs: int,
     clip: float,
     bucketed: bool,
+    schedule: LRScheduler | None = None,
 ) -> Experiment:
-    """Train `model` on target tokens, padding left out; measure it on what was held out."""
+    """Train `model` on target tokens, padding left out; measure it on what was held out.
+
+    The `schedule`, if any, steps after each update.
+    """
 
     cross_entropy = lib.nn.CrossEntropyLoss(ignore_index=NOTHING)
 
@@ -59,6 +64,7 @@ def translation(
         epochs,
         valid=valid,
         counts=lambda labels_BT: (labels_BT != NOTHING).sum(),
+        schedule=schedule,
         clip=clip,
         predictor=translator,
         report=_report(pairs, translator),
