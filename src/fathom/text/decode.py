@@ -4,19 +4,29 @@ A decoder carries a state: whatever it needs to go on, in tensors, tuples and di
 each with the batch as its first dimension. So states are reordered, repeated and cut down here,
 once for all models, and a whole batch is decoded together.
 
-Source   Book 9.7.5 (greedy decoding).
-Shapes   B sentences, S steps of the sources, T of what is decoded, V tokens in the vocabulary.
+Source   Book 9.7.5 (greedy), 9.8 (beam, exhaustive, length penalty).
+Differs  In a beam, a translation that ends leaves its place to the others, and search stops when
+         none of those can become better than the best that has ended. The exhaustive search
+         leaves out only what cannot be better: a probability falls with every token.
+Shapes   B sentences, S steps of the sources, T of what is decoded, V tokens in the vocabulary, K
+         beginnings of each sentence, R beginnings of all together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from fathom.core.errors import SettingError
+from fathom.text.sampling import next_token
+
 State = Any
+MOST = 200_000  # beginnings that an exhaustive search follows at once
 
 
 class Decoder(Protocol):
@@ -47,6 +57,11 @@ class Decoded:
         rows = self.tokens.tolist()
         return [row[: row.index(end)] if end in row else row for row in rows]
 
+    def scores(self, end: int, alpha: float) -> Tensor:
+        """(B,): what a search with this `alpha` compares."""
+        lengths_B = ((self.tokens != end).sum(1) + 1).clamp(max=self.tokens.shape[1])
+        return score(self.log_probs, lengths_B, alpha)
+
 
 def reordered(state: State, index_N: Tensor) -> State:
     """The state of these rows of the batch, in this order; a row may come more than once."""
@@ -70,6 +85,43 @@ def greedy(
     max_steps: int,
 ) -> Decoded:
     """The most probable token at each step, for the whole batch, until all have come to `end`."""
+    likeliest = partial(torch.argmax, dim=1)
+    return _token_by_token(decoder, source_BS, source_lens_B, likeliest, begin, end, max_steps)
+
+
+def sampled(
+    decoder: Decoder,
+    source_BS: Tensor,
+    source_lens_B: Tensor,
+    *,
+    begin: int,
+    end: int,
+    max_steps: int,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Decoded:
+    """Tokens drawn as `sampling.next_token` draws them; the log-probabilities are the model's."""
+
+    def draw(logits_BV: Tensor) -> Tensor:
+        return next_token(
+            logits_BV, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator
+        ).to(logits_BV.device)
+
+    return _token_by_token(decoder, source_BS, source_lens_B, draw, begin, end, max_steps)
+
+
+def _token_by_token(
+    decoder: Decoder,
+    source_BS: Tensor,
+    source_lens_B: Tensor,
+    choose: Callable[[Tensor], Tensor],
+    begin: int,
+    end: int,
+    max_steps: int,
+) -> Decoded:
+    """What `choose` makes of the logits (B, V) of each step."""
     state = decoder.start(source_BS, source_lens_B)
     B = len(source_BS)
     tokens_B = source_BS.new_full((B,), begin)
@@ -79,12 +131,136 @@ def greedy(
     for _ in range(max_steps):
         logits_BV, state = decoder.step(tokens_B, state)
         logits_BV = logits_BV.float()
-        best = logits_BV.max(1)
-        gained_B = best.values - logits_BV.logsumexp(1)
-        log_probs_B += gained_B.masked_fill(ended_B, 0)
-        tokens_B = best.indices.masked_fill(ended_B, end)
+        tokens_B = choose(logits_BV)
+        chosen_B = logits_BV.gather(1, tokens_B[:, None])[:, 0]
+        log_probs_B += (chosen_B - logits_BV.logsumexp(1)).masked_fill(ended_B, 0)
+        tokens_B = tokens_B.masked_fill(ended_B, end)
         steps.append(tokens_B)
         ended_B |= tokens_B == end
         if ended_B.all():
             break
     return Decoded(torch.stack(steps, dim=1), log_probs_B)
+
+
+def score(log_prob: Tensor, length: Tensor | int, alpha: float) -> Tensor:
+    """What translations are compared by: log-probability / length^alpha, `end` being counted.
+
+    With 0 the more probable one is better, which is often the shorter; with 1, the one whose
+    tokens are more probable on average.
+    """
+    return log_prob / length**alpha
+
+
+class Step(NamedTuple):
+    """A step of a beam, to be looked at: from which beginning of the step before each of the K
+    came (B, K), by which token, and the log-probability so far; minus infinity for none."""
+
+    parents: Tensor
+    tokens: Tensor
+    log_probs: Tensor
+
+
+def beam(
+    decoder: Decoder,
+    source_BS: Tensor,
+    source_lens_B: Tensor,
+    *,
+    width: int,
+    begin: int,
+    end: int,
+    max_steps: int,
+    alpha: float = 0.0,
+    kept: list[Step] | None = None,
+) -> Decoded:
+    """The best by `score` of what is found by following the `width` most probable beginnings.
+
+    All beginnings of all sentences take a step together. Of width 1 it is `greedy`; as wide as
+    there are sequences, `exhaustive`. Each step is added to `kept`, if given.
+    """
+    state = decoder.start(source_BS, source_lens_B)
+    B, device = len(source_BS), source_BS.device
+    at_B1 = torch.arange(B, device=device)[:, None]
+    tokens_BKT = source_BS.new_empty(B, 1, 0)
+    last_BK = source_BS.new_full((B, 1), begin)
+    log_probs_BK = torch.zeros(B, 1, device=device)
+    best_BT = source_BS.new_full((B, max_steps), end)
+    best_log_B = best_B = torch.full((B,), -torch.inf, device=device)
+    t = 0
+    while t < max_steps and (score(log_probs_BK.amax(1), max_steps, alpha) > best_B).any():
+        t += 1
+        logits_RV, state = decoder.step(last_BK.flatten(), state)
+        (K, V) = last_BK.shape[1], logits_RV.shape[1]
+        gained_BKV = logits_RV.float().log_softmax(1).view(B, K, V)
+        reached_BX = (log_probs_BK[:, :, None] + gained_BKV).flatten(1)
+        log_probs_BK, chosen_BK = reached_BX.topk(min(width, K * V), dim=1)
+        parents_BK, last_BK = chosen_BK // V, chosen_BK % V
+        tokens_BKT = torch.cat([tokens_BKT[at_B1, parents_BK], last_BK[:, :, None]], dim=2)
+        state = reordered(state, (at_B1 * K + parents_BK).flatten())
+        if kept is not None:
+            kept.append(Step(parents_BK, last_BK, log_probs_BK))
+
+        ended_BK = (last_BK == end) | (t == max_steps)
+        scores_BK = score(log_probs_BK, t, alpha).masked_fill(~ended_BK, -torch.inf)
+        found_B, place_B = scores_BK.max(1)
+        better_B, place_B1 = found_B > best_B, place_B[:, None]
+        best_B = torch.where(better_B, found_B, best_B)
+        best_log_B = torch.where(better_B, log_probs_BK.gather(1, place_B1)[:, 0], best_log_B)
+        found_BT = tokens_BKT[at_B1, place_B1][:, 0]
+        best_BT[:, :t] = torch.where(better_B[:, None], found_BT, best_BT[:, :t])
+        log_probs_BK = log_probs_BK.masked_fill(ended_BK, -torch.inf)
+    return Decoded(best_BT[:, :t], best_log_B)
+
+
+def exhaustive(
+    decoder: Decoder,
+    source_BS: Tensor,
+    source_lens_B: Tensor,
+    *,
+    begin: int,
+    end: int,
+    max_steps: int,
+    alpha: float = 0.0,
+) -> Decoded:
+    """The best by `score` of all there are.
+
+    Only beginnings that may still become better than what is known are followed, from the greedy
+    translation on: with `alpha` 0 fewer than 1 / p at each step, p being its probability. Raises
+    SettingError where there are too many even so.
+    """
+    ids: dict[str, int] = dict(begin=begin, end=end, max_steps=max_steps)
+    first = greedy(decoder, source_BS, source_lens_B, **ids)
+    best_B = first.scores(end, alpha)
+    best_log_B = first.log_probs.clone()
+    best_BT = source_BS.new_full((len(source_BS), max_steps), end)
+    best_BT[:, : first.tokens.shape[1]] = first.tokens
+
+    state = decoder.start(source_BS, source_lens_B)
+    of_R = torch.arange(len(source_BS), device=source_BS.device)  # whose beginning it is
+    tokens_RT = source_BS.new_empty(len(source_BS), 0)
+    last_R = source_BS.new_full((len(source_BS),), begin)
+    log_probs_R = torch.zeros(len(source_BS), device=source_BS.device)
+    for t in range(1, max_steps + 1):
+        logits_RV, state = decoder.step(last_R, state)
+        reached_RV = log_probs_R[:, None] + logits_RV.float().log_softmax(1)
+        ended_RV = torch.full_like(reached_RV, t == max_steps, dtype=torch.bool)
+        ended_RV[:, end] = True
+
+        scores_RV = score(reached_RV, t, alpha).masked_fill(~ended_RV, -torch.inf)
+        scores_R, best_token_R = scores_RV.max(1)
+        best_B = best_B.scatter_reduce(0, of_R, scores_R, "amax")
+        for r in ((scores_R == best_B[of_R]) & (scores_R > -torch.inf)).nonzero()[:, 0].tolist():
+            b, token = int(of_R[r]), best_token_R[r]
+            best_log_B[b] = reached_RV[r, token]
+            best_BT[b] = end
+            best_BT[b, :t] = torch.cat([tokens_RT[r], token[None]])
+
+        hopeful_RV = score(reached_RV, max_steps, alpha) > best_B[of_R, None]
+        r, last_R = (hopeful_RV & ~ended_RV).nonzero(as_tuple=True)
+        if len(r) > MOST:
+            wrong = f"would follow {len(r):,} beginnings of {t} tokens"
+            raise SettingError("an exhaustive search", wrong, "use a beam, or a better model")
+        if not len(r):
+            break
+        tokens_RT = torch.cat([tokens_RT[r], last_R[:, None]], dim=1)
+        log_probs_R, of_R, state = reached_RV[r, last_R], of_R[r], reordered(state, r)
+    return Decoded(best_BT, best_log_B)
