@@ -194,5 +194,6 @@ def test_too_many_beginnings_are_told(monkeypatch):
     with torch.no_grad():
         for parameter in model.decoder.output.parameters():
             parameter.zero_()
+        model.decoder.output.bias[EOS] = -20
     with torch.no_grad(), pytest.raises(SettingError, match=r"beginnings of \d tokens; use a beam"):
         exhaustive(model, *sources, begin=BOS, end=EOS, max_steps=8)
