@@ -175,10 +175,9 @@ def test_positions_are_sines_and_cosines(size):
     torch.testing.assert_close(sinusoids(4, size, first=11), codes[11:15])
 
 
-@LIBRARIES
 @pytest.mark.parametrize("size", [3, 8])
-def test_there_is_a_position_for_any_length(size, nn):
-    encoding = PositionalEncoding(size, nn=nn).double()
+def test_there_is_a_position_for_any_length(size):
+    encoding = PositionalEncoding(size).double()
     nothing = torch.zeros(2, READY + 9, size, dtype=torch.float64)
     expected = sinusoids(READY + 9, size)
     found = encoding(nothing)

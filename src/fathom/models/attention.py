@@ -21,6 +21,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fathom.models.dropout import dropout
+
 Kept = list[Tensor] | None
 """A list that the weights of each attention are added to, to be looked at."""
 KeysValues = tuple[Tensor, Tensor]
@@ -84,7 +86,7 @@ class AdditiveAttention(torch.nn.Module):
         self.query = nn.Linear(query_size, hidden_size, bias=False)
         self.key = nn.Linear(key_size, hidden_size, bias=False)
         self.score = nn.Linear(hidden_size, 1, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.p = dropout
         self._softmax = nn.functional.softmax
 
     def forward(
@@ -114,12 +116,12 @@ class AdditiveAttention(torch.nn.Module):
         weights_BLS = masked_softmax(scores_BLS, mask, softmax=self._softmax)
         if kept is not None:
             kept.append(weights_BLS)
-        return self.dropout(weights_BLS) @ values
+        return dropout(weights_BLS, self.p, self.training) @ values
 
 
 class DotProductAttention(torch.nn.Module):
     """softmax(q kᵀ / √D) v, by the library's own function, or step by step: to keep the weights,
-    and to train on a processor over few keys, where that is faster.
+    and to train on a processor over few keys or with dropout, where that is faster.
 
     Divided by √D the scores of random vectors have variance 1, whatever their size.
     """
@@ -128,7 +130,7 @@ class DotProductAttention(torch.nn.Module):
         super().__init__()
         self.p = dropout
         self._at_once = nn.functional.scaled_dot_product_attention
-        self._softmax, self._dropout = nn.functional.softmax, nn.functional.dropout
+        self._softmax = nn.functional.softmax
 
     def forward(
         self,
@@ -147,19 +149,24 @@ class DotProductAttention(torch.nn.Module):
         """
         L, S = queries.shape[-2], keys.shape[-2]
         short = self.training and S < SHORT and queries.device.type == "cpu"
+        in_steps = kept is not None or short or self._drops(queries)
         causal = causal and L > 1
-        if causal and (L != S or mask is not None or kept is not None or short):
+        if causal and (L != S or mask is not None or in_steps):
             before = causal_mask(L, S, queries.device)
             mask, causal = before if mask is None else mask & before, False
-        p = self.p if self.training else 0.0
-        if kept is None and not short:
+        if not in_steps:
+            p = self.p if self.training else 0.0
             return self._at_once(queries, keys, values, mask, p, causal)
         softmax = partial(keys_first, self._softmax) if short else self._softmax
         scores = (queries / math.sqrt(queries.shape[-1])) @ keys.transpose(-2, -1)
         weights = masked_softmax(scores, mask, softmax=softmax)
         if kept is not None:
             kept.append(weights)
-        return self._dropout(weights, p) @ values
+        return dropout(weights, self.p, self.training) @ values
+
+    def _drops(self, x: Tensor) -> bool:
+        """Whether weights are dropped where torch's function is slow at that."""
+        return self.training and self.p > 0 and x.device.type == "cpu"
 
     def extra_repr(self) -> str:
         return f"dropout={self.p}"

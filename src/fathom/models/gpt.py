@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from fathom.models.attention import Kept, KeysValues, MultiHeadAttention
+from fathom.models.dropout import dropout
 from fathom.models.transformer import FeedForward, TokensInPlace, appended
 
 
@@ -27,7 +28,7 @@ class Block(torch.nn.Module):
         self.attention = MultiHeadAttention(size, heads, dropout, nn=nn)
         self.norm2 = nn.LayerNorm(size)
         self.ffn = FeedForward(size, 4 * size, nn.GELU(), nn)
-        self.dropout = nn.Dropout(dropout)
+        self.p = dropout
 
     def forward(
         self, x_BTH: Tensor, past: KeysValues | None, *, kept: Kept = None
@@ -35,8 +36,9 @@ class Block(torch.nn.Module):
         normed_BTH = self.norm1(x_BTH)
         own = appended(past, self.attention.keys_values(normed_BTH))
         taken_BTH = self.attention.attend(normed_BTH, own, causal=True, kept=kept)
-        x_BTH = x_BTH + self.dropout(taken_BTH)
-        return x_BTH + self.dropout(self.ffn(self.norm2(x_BTH))), own
+        x_BTH = x_BTH + dropout(taken_BTH, self.p, self.training)
+        made_BTH = self.ffn(self.norm2(x_BTH))
+        return x_BTH + dropout(made_BTH, self.p, self.training), own
 
 
 class State(NamedTuple):

@@ -9,10 +9,10 @@ Shapes   B batch, T steps, H features: column 2j is sin(t w^j), column 2j + 1 is
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
+
+from fathom.models.dropout import dropout
 
 READY = 512  # steps of the table that is held: more are computed when they come
 
@@ -32,9 +32,9 @@ class PositionalEncoding(torch.nn.Module):
 
     table: Tensor
 
-    def __init__(self, size: int, dropout: float = 0.0, *, nn: Any = torch.nn) -> None:
+    def __init__(self, size: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.p = dropout
         table_TH = sinusoids(READY, size).to(torch.get_default_dtype())
         self.register_buffer("table", table_TH, persistent=False)
 
@@ -44,4 +44,4 @@ class PositionalEncoding(torch.nn.Module):
         codes_TH = self.table[first : first + steps]
         if first + steps > len(self.table):
             codes_TH = sinusoids(steps, size, first=first).to(self.table)
-        return self.dropout(x_BTH + codes_TH)
+        return dropout(x_BTH + codes_TH, self.p, self.training)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from fathom.models.attention import Kept, KeysValues, MultiHeadAttention, valid_mask
+from fathom.models.dropout import dropout
 from fathom.models.positions import PositionalEncoding
 
 Inputs = tuple[Tensor, Tensor, Tensor]
@@ -35,7 +36,7 @@ class TokensInPlace(torch.nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(tokens, size)
         nn.init.normal_(self.embedding.weight, std=size**-0.5)
-        self.positions = PositionalEncoding(size, dropout, nn=nn)
+        self.positions = PositionalEncoding(size, dropout)
         self.scale = math.sqrt(size)
 
     def forward(self, tokens_BT: Tensor, first: int = 0) -> Tensor:
@@ -62,11 +63,11 @@ class AddNorm(torch.nn.Module):
 
     def __init__(self, size: int, dropout: float, nn: Any) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(dropout)
+        self.p = dropout
         self.norm = nn.LayerNorm(size)
 
     def forward(self, x: Tensor, made: Tensor) -> Tensor:
-        return self.norm(x + self.dropout(made))
+        return self.norm(x + dropout(made, self.p, self.training))
 
 
 class EncoderBlock(torch.nn.Module):
