@@ -106,7 +106,8 @@ class Experiment:
     over: examples, unless told otherwise (tokens that are no padding). `derived` are functions of
     an epoch's means, such as the perplexity of its loss. `schedule` steps after each update or
     epoch. `patience` stops when the loss on `valid` has not fallen for that many epochs. `report`
-    is asked when training is over, with the trained model in evaluation mode.
+    is asked when training is over, with the trained model in evaluation mode; by then `history`
+    holds the records of all epochs, as they are in `metrics.jsonl`.
     """
 
     model: torch.nn.Module
@@ -125,3 +126,4 @@ class Experiment:
     patience: int | None = None
     predictor: Predictor | Writer | None = None
     report: Callable[[torch.nn.Module], Findings] | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)

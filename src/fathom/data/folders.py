@@ -69,6 +69,12 @@ class PictureFiles:
     def resized(self, size: int) -> PictureFiles:
         return replace(self, held=(self.held[0], size, size))
 
+    def chosen(self, indices: Tensor) -> PictureFiles:
+        """Only those pictures, in that order."""
+        order = indices.tolist()
+        files, things = (tuple(kept[i] for i in order) for kept in (self.files, self.things))
+        return replace(self, files=files, things=things, labels=self.labels[indices])
+
     def batches(
         self,
         batch_size: int,
@@ -123,9 +129,9 @@ def read_folder(
         held = held_out(labels, HELD_OUT, seed).tolist()
         valid = [pair for pair, out in zip(train, held, strict=True) if out]
         train = [pair for pair, out in zip(train, held, strict=True) if not out]
-    form = _form([*train, *valid], classes, size, channels)
+    form = form_of([*train, *valid], classes, size, channels)
     splits = [
-        _read(pairs, classes, form, split, fits)
+        read_split(pairs, classes, form, split, fits)
         for pairs, split in ((train, "train"), (valid, "valid"))
     ]
     return PictureSet(str(folder), splits[0], splits[1], tuple(classes))
@@ -173,10 +179,10 @@ def _listed(
 
 
 def _thing(file: Path, name: str) -> str:
-    return f"{named(file)} (class {name})"
+    return f"{named(file)} (class {name})" if name else named(file)
 
 
-def _form(
+def form_of(
     pairs: Sequence[tuple[Path, int]],
     classes: Sequence[str],
     size: int | None,
@@ -197,13 +203,17 @@ def _form(
     return C, middle, middle
 
 
-def _read(
+def read_split(
     pairs: Sequence[tuple[Path, int]],
     classes: Sequence[str],
     form: Form,
     split: str,
-    fits: int,
+    fits: int = FITS,
 ) -> Split:
+    """Pictures with labels, decoded at once if that takes at most `fits` bytes.
+
+    A picture of a class without a name is called by its file alone.
+    """
     C, H, W = form
     files = PictureFiles(
         tuple(file for file, _ in pairs),

@@ -275,6 +275,7 @@ def _finish(
     write_whole(run.weights, to_safetensors(experiment.model))
     _draw(run, clock.history, around)
     findings = Findings()
+    experiment.history[:] = clock.history
     if experiment.report is not None:
         findings = _report(experiment.report, experiment.model)
     around.keep(findings, run.figures)

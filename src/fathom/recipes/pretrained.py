@@ -1,0 +1,197 @@
+"""Networks that have learned already: from a file, from a run of one's own, or made here once.
+
+Weights are read with no chance to run code, and must fit the network name by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+from torch import Tensor, nn
+
+from fathom.core.catalogue import load
+from fathom.core.errors import CheckpointError, FathomError, SettingError
+from fathom.core.paths import cache_dir, write_whole
+from fathom.core.seeds import random_states, restore_random_states
+from fathom.data import shapes
+from fathom.data.class_halves import half
+from fathom.data.picture_set import Form, PictureSet
+from fathom.data.treatment import Treatment
+from fathom.engine.runs import Run, open_run
+from fathom.engine.trained import trained as trained_run
+from fathom.engine.weights import load_plain, load_safetensors, restore, to_safetensors
+from fathom.models.networks import NETWORKS, make_network
+from fathom.models.normalised import IMAGENET, normalised
+from fathom.models.resnet import resnet
+from fathom.objectives import cross_entropy
+from fathom.recipes.libraries import Library, library
+from fathom.recipes.schedules import one_cycle
+from fathom.recipes.training import trained
+from fathom.vision.augment import random_crop
+
+Weights = Annotated[
+    str,
+    "what has been learned: shapes (of half of its classes, made once), a run's folder, or a file "
+    "of weights (.safetensors, .pth)",
+]
+WIDTH, MADE, EPOCHS, BATCH, RATE = 16, 5_000, 8, 64, 0.2  # of the network made here
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A network with the head that it was trained with, and the form of its pictures."""
+
+    model: nn.Module
+    form: Form
+
+
+def pretrained(word: str, network: str | None, lib: Library, impl: Any) -> Pretrained:
+    """The network that `word` means; of a file it is the one called `network`, or found by names.
+
+    Raises CheckpointError, in one line, for weights that cannot be read or do not fit.
+    """
+    if word == shapes.SOURCE.name:
+        model = _small(len(shapes.CLASSES[::2]), lib.nn)
+        restore(model, _shapes_weights(), "the network made of shapes")
+        return Pretrained(model, (3, shapes.SIZE, shapes.SIZE))
+    path = Path(word).expanduser()
+    if path.is_file():
+        return _of_file(path, network, lib)
+    try:
+        run = open_run(str(path))
+    except SettingError:
+        wrong = "is neither a file of weights nor a run"
+        raise CheckpointError(word, wrong, "name one, or say --weights shapes") from None
+    return _of_run(run, impl)
+
+
+def _of_run(run: Run, impl: Any) -> Pretrained:
+    """The network of a run. What its recipe does to seeds and threads is undone."""
+    recipe = load(run.recipe)
+    changes = {"impl": impl} if "impl" in recipe.arguments else {}
+    threads, states = torch.get_num_threads(), random_states()
+    try:
+        prepared = trained_run(run, recipe, changes, device="cpu", say=lambda text: None)
+    finally:
+        torch.set_num_threads(threads)
+        restore_random_states(states)
+    inputs, _ = next(iter(prepared.train.epoch(0, 0)))
+    if not isinstance(inputs, Tensor) or inputs.dim() != 4:
+        raise CheckpointError(str(run.folder), f"{run.recipe} sees no pictures", "name another run")
+    C, H, W = inputs.shape[1:]
+    return Pretrained(prepared.experiment.model.train(), (C, H, W))
+
+
+def _of_file(path: Path, network: str | None, lib: Library) -> Pretrained:
+    tensors = _tensors(path)
+    network = network or _found_by_names(tensors, path)
+    # Built for as many classes as the file has, so that what does not fit is no head's fault.
+    model = make_network(network, _classes(tensors, path), nn=lib.nn)
+    for name, tensor in model.state_dict().items():
+        if name.endswith("num_batches_tracked"):  # a count that older files do not hold
+            tensors.setdefault(name, torch.zeros_like(tensor))
+    try:
+        restore(model, tensors, str(path))
+    except CheckpointError as error:
+        remedy = f"name its --network: this is {network}"
+        raise CheckpointError(error.thing, error.wrong, remedy) from None
+    found = NETWORKS[network]
+    if found.channels == 3 and isinstance(model, nn.Sequential | lib.nn.Sequential):
+        model = normalised(model, IMAGENET)
+    return Pretrained(model, (found.channels, found.size, found.size))
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """Tensors by name; what training scripts keep beside the weights is left out."""
+    if path.suffix == ".safetensors":
+        return load_safetensors(path)
+    held = load_plain(path)
+    for key in ("state_dict", "model"):
+        if isinstance(held, Mapping) and isinstance(held.get(key), Mapping):
+            held = held[key]
+    named = isinstance(held, Mapping) and held
+    if not named or not all(isinstance(value, Tensor) for value in held.values()):
+        remedy = "save the model's state_dict"
+        raise CheckpointError(str(path), "does not hold weights by name", remedy)
+    return {str(name): tensor for name, tensor in held.items()}
+
+
+def _classes(tensors: Mapping[str, Tensor], path: Path) -> int:
+    matrices = [tensor for tensor in tensors.values() if tensor.dim() > 1]
+    if not matrices:
+        raise CheckpointError(str(path), "holds no matrix or kernel", "name a file of weights")
+    return len(matrices[-1])
+
+
+def _found_by_names(tensors: Mapping[str, Tensor], path: Path) -> str:
+    """The first network whose weights have these names and shapes, and published ones first."""
+    shapes_of = {
+        name: tensor.shape
+        for name, tensor in tensors.items()
+        if not name.endswith("num_batches_tracked")
+    }
+    classes = _classes(tensors, path)
+    for network in sorted(NETWORKS, key=lambda name: name.startswith("book-")):
+        with torch.device("meta"):
+            state = make_network(network, classes).state_dict()
+        own = {n: t.shape for n, t in state.items() if not n.endswith("num_batches_tracked")}
+        if own == shapes_of:
+            return network
+    wrong = f"has the names and shapes of no network here ({next(iter(tensors))} is the first)"
+    raise CheckpointError(str(path), wrong, "name its --network to see what differs")
+
+
+def _small(classes: int, layers: Any) -> nn.Module:
+    """ResNet-18, narrow, which does not pool before its stages: for 32 pixels."""
+    model: Any = resnet(18, classes, width=WIDTH, nn=layers)
+    model.maxpool = layers.Identity()
+    return normalised(model, IMAGENET)
+
+
+@cache
+def _shapes_weights() -> dict[str, Tensor]:
+    """Those of a network that tells every second class of `shapes`: made once, kept in a cache.
+
+    The same on every call, whatever the seed; and the call leaves no trace in what is drawn after.
+    """
+    path = cache_dir() / "pretrained" / f"shapes-{WIDTH}-{MADE}-{EPOCHS}.safetensors"
+    with suppress(CheckpointError):  # not yet there, or damaged
+        return load_safetensors(path)
+    states, threads = random_states(), torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)  # the same bits on any number of cores
+        torch.manual_seed(0)
+        content = to_safetensors(_taught())
+    finally:
+        torch.set_num_threads(threads)
+        restore_random_states(states)
+    with suppress(FathomError):  # no room to keep it: it is made again the next time
+        write_whole(path, content)
+    from safetensors.torch import load as loaded
+
+    return loaded(content)
+
+
+def _taught() -> nn.Module:
+    lib = library("torch")
+    made = shapes.made(MADE, seed=1)
+    everything = PictureSet(shapes.SOURCE.name, made, made, shapes.CLASSES)
+    pictures = half(everything, 0)
+    model = _small(len(pictures.classes), lib.nn)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    batches = pictures.train.batches(BATCH, treatment=Treatment(random_crop(4)))
+    place = torch.device("cpu")
+    optimizer = torch.optim.SGD(model.parameters(), RATE, momentum=0.9, weight_decay=5e-4)
+    factor = one_cycle(EPOCHS * len(batches))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    optimizer.register_step_post_hook(lambda *_: schedule.step())
+    data = batches.to(place, channels_last=True)
+    for _ in trained(model, data, cross_entropy, optimizer, epochs=EPOCHS, seed=0):
+        pass
+    return model
