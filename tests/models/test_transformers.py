@@ -105,9 +105,7 @@ def test_an_encoder_block_is_torch_s_layer():
     with torch.no_grad():
         theirs.self_attn.in_proj_bias.zero_()
         theirs.self_attn.out_proj.bias.zero_()
-        theirs.self_attn.in_proj_weight.copy_(
-            torch.cat([ours.attention.query.weight, ours.attention.key_value.weight])
-        )
+        theirs.self_attn.in_proj_weight.copy_(ours.attention.query_key_value.weight)
         theirs.self_attn.out_proj.weight.copy_(ours.attention.output.weight)
         for one, other in ((theirs.linear1, ours.ffn.inner), (theirs.linear2, ours.ffn.output)):
             one.load_state_dict(other.state_dict())

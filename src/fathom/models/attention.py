@@ -25,7 +25,6 @@ from fathom.models.dropout import dropout
 
 Kept = list[Tensor] | None
 """A list that the weights of each attention are added to, to be looked at."""
-KeysValues = tuple[Tensor, Tensor]
 SHORT = 16  # keys, fewer than a vector unit takes at once
 
 
@@ -188,16 +187,12 @@ class MultiHeadAttention(torch.nn.Module):
         nn: Any = torch.nn,
     ) -> None:
         super().__init__()
-        assert hidden_size % num_heads == 0, f"{hidden_size} is no multiple of {num_heads} heads"
         self.num_heads = num_heads
         self.query = nn.Linear(hidden_size, hidden_size, bias=bias)
         self.key_value = nn.Linear(hidden_size, 2 * hidden_size, bias=bias)
         self.output = nn.Linear(hidden_size, hidden_size, bias=bias)
         self.attention = DotProductAttention(dropout, nn=nn)
-        with torch.no_grad():
-            for layer in (self.query, self.key_value, self.output):
-                for weight_HH in layer.weight.split(hidden_size):
-                    nn.init.xavier_uniform_(weight_HH)
+        _begin([self.query, self.key_value, self.output], num_heads, nn)
 
     def forward(
         self,
@@ -212,16 +207,14 @@ class MultiHeadAttention(torch.nn.Module):
         projected = self.keys_values(memory_BSH)
         return self.attend(queries_BLH, projected, mask, causal=causal, kept=kept)
 
-    def keys_values(self, memory_BSH: Tensor) -> KeysValues:
-        """Keys and values (B, N, S, D) of a memory: made once, looked at often."""
-        both_BS2ND = self.key_value(memory_BSH).unflatten(-1, (2, self.num_heads, -1))
-        keys_BNSD, values_BNSD = both_BS2ND.permute(2, 0, 3, 1, 4).unbind()
-        return keys_BNSD, values_BNSD
+    def keys_values(self, memory_BSH: Tensor) -> Tensor:
+        """Keys and values (B, 2, N, S, D) of a memory: made once, looked at often."""
+        return _heads(self.key_value(memory_BSH), 2, self.num_heads)
 
     def attend(
         self,
         queries_BLH: Tensor,
-        keys_values: KeysValues,
+        kv_B2NSD: Tensor,
         mask: Tensor | None = None,
         *,
         causal: bool = False,
@@ -229,6 +222,66 @@ class MultiHeadAttention(torch.nn.Module):
     ) -> Tensor:
         """The same with keys and values that were made before; `kept` gets (B, N, L, S)."""
         queries_BNLD = self.query(queries_BLH).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-        mask_B1LS = None if mask is None else mask.unsqueeze(-3)
-        taken_BNLD = self.attention(queries_BNLD, *keys_values, mask_B1LS, causal=causal, kept=kept)
+        keys_BNSD, values_BNSD = kv_B2NSD.unbind(1)
+        mask = None if mask is None else mask.unsqueeze(-3)
+        taken_BNLD = self.attention(
+            queries_BNLD, keys_BNSD, values_BNSD, mask, causal=causal, kept=kept
+        )
         return self.output(taken_BNLD.transpose(1, 2).flatten(2))
+
+
+class SelfAttention(torch.nn.Module):
+    """Several heads over the steps of one sequence, each step asking, being asked and answering."""
+
+    def __init__(
+        self,
+        hidden_size: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        *,
+        bias: bool = False,
+        nn: Any = torch.nn,
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.query_key_value = nn.Linear(hidden_size, 3 * hidden_size, bias=bias)
+        self.output = nn.Linear(hidden_size, hidden_size, bias=bias)
+        self.attention = DotProductAttention(dropout, nn=nn)
+        _begin([self.query_key_value, self.output], num_heads, nn)
+
+    def forward(
+        self,
+        x_BLH: Tensor,
+        mask: Tensor | None = None,
+        *,
+        past: Tensor | None = None,
+        causal: bool = False,
+        kept: Kept = None,
+    ) -> tuple[Tensor, Tensor]:
+        """What each step takes, and the keys and values (B, 2, N, S, D) of all steps so far.
+
+        `past` are those of the steps before these. `kept` gets (B, N, L, S).
+        """
+        all_B3NLD = _heads(self.query_key_value(x_BLH), 3, self.num_heads)
+        queries, keys, values = all_B3NLD.unbind(1)
+        so_far = all_B3NLD[:, 1:]
+        if past is not None:
+            so_far = torch.cat([past, so_far], dim=3)
+            keys, values = so_far.unbind(1)
+        mask = None if mask is None else mask.unsqueeze(-3)
+        taken_BNLD = self.attention(queries, keys, values, mask, causal=causal, kept=kept)
+        return self.output(taken_BNLD.transpose(1, 2).flatten(2)), so_far
+
+
+def _heads(x_BSX: Tensor, parts: int, heads: int) -> Tensor:
+    """(B, S, parts N D) to (B, parts, N, S, D)."""
+    return x_BSX.unflatten(-1, (parts, heads, -1)).permute(0, 2, 3, 1, 4)
+
+
+def _begin(layers: list[torch.nn.Linear], heads: int, nn: Any) -> None:
+    size = layers[0].in_features
+    assert size % heads == 0, f"{size} features are no multiple of {heads} heads"
+    with torch.no_grad():
+        for layer in layers:
+            for weight_HH in layer.weight.split(size):
+                nn.init.xavier_uniform_(weight_HH)

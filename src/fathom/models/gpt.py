@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from fathom.models.attention import Kept, KeysValues, MultiHeadAttention
+from fathom.models.attention import Kept, SelfAttention
 from fathom.models.dropout import dropout
-from fathom.models.transformer import FeedForward, TokensInPlace, appended
+from fathom.models.transformer import FeedForward, TokensInPlace
 
 
 class Block(torch.nn.Module):
@@ -25,27 +25,26 @@ class Block(torch.nn.Module):
     def __init__(self, size: int, heads: int, dropout: float, nn: Any) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(size)
-        self.attention = MultiHeadAttention(size, heads, dropout, nn=nn)
+        self.attention = SelfAttention(size, heads, dropout, nn=nn)
         self.norm2 = nn.LayerNorm(size)
         self.ffn = FeedForward(size, 4 * size, nn.GELU(), nn)
         self.p = dropout
 
     def forward(
-        self, x_BTH: Tensor, past: KeysValues | None, *, kept: Kept = None
-    ) -> tuple[Tensor, KeysValues]:
+        self, x_BTH: Tensor, past: Tensor | None, *, kept: Kept = None
+    ) -> tuple[Tensor, Tensor]:
         normed_BTH = self.norm1(x_BTH)
-        own = appended(past, self.attention.keys_values(normed_BTH))
-        taken_BTH = self.attention.attend(normed_BTH, own, causal=True, kept=kept)
+        taken_BTH, own = self.attention(normed_BTH, past=past, causal=True, kept=kept)
         x_BTH = x_BTH + dropout(taken_BTH, self.p, self.training)
         made_BTH = self.ffn(self.norm2(x_BTH))
         return x_BTH + dropout(made_BTH, self.p, self.training), own
 
 
 class State(NamedTuple):
-    """The tokens (B, T) read so far, and each block's keys and values (B, N, T, D) of them."""
+    """The tokens (B, T) read so far, and each block's keys and values (B, 2, N, T, D) of them."""
 
     tokens: Tensor
-    past: tuple[KeysValues, ...]
+    past: tuple[Tensor, ...]
 
 
 class GPT(torch.nn.Module):

@@ -2,10 +2,10 @@
 
 Source   Vaswani et al. 2017, arXiv:1706.03762; book 10.7.
 Differs  The book's decoder keeps the inputs of its layers and makes keys and values of all of them
-         at each step; here those are made once and kept, the source's too. Keys and values of a
-         head come from one product. The book's vectors of tokens begin with a variance of 1, which
-         the scale makes H, and the codes of places drown in them: a quarter of our dates came out
-         right, most of the others with two digits exchanged.
+         at each step; here those are made once and kept, the source's too. The book's vectors of
+         tokens begin with a variance of 1, which the scale makes H, and the codes of places drown
+         in them: a quarter of our dates came out right, most of the others with two digits
+         exchanged.
 Shapes   B sentences, S steps of the sources, T of the targets, H features, N heads, D = H / N,
          V tokens of the target's vocabulary.
 """
@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from fathom.models.attention import Kept, KeysValues, MultiHeadAttention, valid_mask
+from fathom.models.attention import Kept, MultiHeadAttention, SelfAttention, valid_mask
 from fathom.models.dropout import dropout
 from fathom.models.positions import PositionalEncoding
 
@@ -75,13 +75,13 @@ class EncoderBlock(torch.nn.Module):
 
     def __init__(self, size: int, heads: int, inner_size: int, dropout: float, nn: Any) -> None:
         super().__init__()
-        self.attention = MultiHeadAttention(size, heads, dropout, nn=nn)
+        self.attention = SelfAttention(size, heads, dropout, nn=nn)
         self.add_norm1 = AddNorm(size, dropout, nn)
         self.ffn = FeedForward(size, inner_size, nn.ReLU(), nn)
         self.add_norm2 = AddNorm(size, dropout, nn)
 
     def forward(self, x_BSH: Tensor, mask_B1S: Tensor, *, kept: Kept = None) -> Tensor:
-        x_BSH = self.add_norm1(x_BSH, self.attention(x_BSH, x_BSH, mask_B1S, kept=kept))
+        x_BSH = self.add_norm1(x_BSH, self.attention(x_BSH, mask_B1S, kept=kept)[0])
         return self.add_norm2(x_BSH, self.ffn(x_BSH))
 
 
@@ -90,7 +90,7 @@ class DecoderBlock(torch.nn.Module):
 
     def __init__(self, size: int, heads: int, inner_size: int, dropout: float, nn: Any) -> None:
         super().__init__()
-        self.attention = MultiHeadAttention(size, heads, dropout, nn=nn)
+        self.attention = SelfAttention(size, heads, dropout, nn=nn)
         self.add_norm1 = AddNorm(size, dropout, nn)
         self.source_attention = MultiHeadAttention(size, heads, dropout, nn=nn)
         self.add_norm2 = AddNorm(size, dropout, nn)
@@ -100,26 +100,19 @@ class DecoderBlock(torch.nn.Module):
     def forward(
         self,
         x_BTH: Tensor,
-        source: KeysValues,
+        source: Tensor,
         mask_B1S: Tensor,
         *,
-        past: KeysValues | None = None,
+        past: Tensor | None = None,
         kept: Kept = None,
         kept_source: Kept = None,
-    ) -> tuple[Tensor, KeysValues]:
+    ) -> tuple[Tensor, Tensor]:
         """These steps, and the keys and values of all so far, `past` being those before them."""
-        own = appended(past, self.attention.keys_values(x_BTH))
-        x_BTH = self.add_norm1(x_BTH, self.attention.attend(x_BTH, own, causal=True, kept=kept))
+        taken_BTH, own = self.attention(x_BTH, past=past, causal=True, kept=kept)
+        x_BTH = self.add_norm1(x_BTH, taken_BTH)
         taken_BTH = self.source_attention.attend(x_BTH, source, mask_B1S, kept=kept_source)
         x_BTH = self.add_norm2(x_BTH, taken_BTH)
         return self.add_norm3(x_BTH, self.ffn(x_BTH)), own
-
-
-def appended(past: KeysValues | None, now: KeysValues) -> KeysValues:
-    """Keys and values (B, N, T, D) of what was and of what is."""
-    if past is None:
-        return now
-    return torch.cat([past[0], now[0]], dim=2), torch.cat([past[1], now[1]], dim=2)
 
 
 class Encoder(torch.nn.Module):
@@ -155,22 +148,22 @@ class Decoder(torch.nn.Module):
         self.output = nn.Linear(size, tokens)
         nn.init.xavier_uniform_(self.output.weight)
 
-    def sources(self, encoded_BSH: Tensor) -> tuple[KeysValues, ...]:
+    def sources(self, encoded_BSH: Tensor) -> tuple[Tensor, ...]:
         """What each block looks at the source by."""
         return tuple(block.source_attention.keys_values(encoded_BSH) for block in self.blocks)
 
     def forward(
         self,
         given_BT: Tensor,
-        sources: tuple[KeysValues, ...],
+        sources: tuple[Tensor, ...],
         mask_B1S: Tensor,
         *,
-        past: tuple[KeysValues, ...] | None = None,
+        past: tuple[Tensor, ...] | None = None,
         kept: Kept = None,
         kept_source: Kept = None,
-    ) -> tuple[Tensor, tuple[KeysValues, ...]]:
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Logits (B, T, V), and each block's keys and values of all tokens so far."""
-        x_BTH = self.tokens(given_BT, 0 if past is None else past[0][0].shape[2])
+        x_BTH = self.tokens(given_BT, 0 if past is None else past[0].shape[3])
         so_far = []
         for number, (block, source) in enumerate(zip(self.blocks, sources, strict=True)):
             before = None if past is None else past[number]
@@ -184,12 +177,12 @@ class Decoder(torch.nn.Module):
 class State(NamedTuple):
     """What a step needs: each block's keys and values of the source, and of the target so far.
 
-    All (B, N, S or T, D); the mask (B, 1, S) is True where a source goes on.
+    All (B, 2, N, S or T, D); the mask (B, 1, S) is True where a source goes on.
     """
 
     mask: Tensor
-    sources: tuple[KeysValues, ...]
-    past: tuple[KeysValues, ...] | None
+    sources: tuple[Tensor, ...]
+    past: tuple[Tensor, ...] | None
 
 
 class Transformer(torch.nn.Module):
