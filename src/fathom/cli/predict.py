@@ -7,11 +7,11 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fathom.cli.output import Answer, short, table
 from fathom.cli.use import trained_model, trained_run
-from fathom.core.arguments import Count, Fraction, NonNegative
+from fathom.core.arguments import Bounds, Count, Fraction, NonNegative
 from fathom.core.errors import SettingError, did_you_mean
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from fathom.engine.prepare import Prepared
 
 Rows = list[dict[str, Any]]
+PICTURES = (".png", ".svg")
+SUFFIXES = (".json", ".csv", ".txt", *PICTURES)
+Beam = Annotated[int, Bounds(at_least=1, at_most=1_000)]
 BATCH = 256
 MOST_ROWS = 40  # on a screen; a file and --json have them all
 
@@ -36,6 +39,8 @@ def predict(
     temperature: NonNegative | None = None,
     top_k: Count | None = None,
     top_p: Fraction | None = None,
+    beam: Beam | None = None,
+    show_attention: bool = False,
     device: str = "auto",
 ) -> Answer:
     """Use a trained model: pictures, rows of numbers or text in, answers out.
@@ -49,12 +54,15 @@ def predict(
         temperature: how freely it writes: 0 takes the likeliest token, 1 as it has learned
         top_k: draw among that many likeliest tokens
         top_p: draw among the likeliest tokens that have this probability together
+        beam: follow that many beginnings of a translation at once, not the likeliest alone
+        show_attention: save a picture of what each word of a translation looked at
         device: where to compute
 
     Example:
         fathom predict lenet photo.png scans/ --save answers.csv
         fathom predict linear-regression 0.5,-1.2
         fathom predict rnn "the function" --length 100 --temperature 0.7
+        fathom predict transformer "he is here ." --beam 5 --show-attention --save map.png
     """
     target = None if save is None else _target(save)
     found = trained_run(run)
@@ -62,24 +70,38 @@ def predict(
     predictor = prepared.experiment.predictor
     if predictor is None:
         raise SettingError(found.recipe, "has nothing to predict", "see `fathom list`")
-    given = {"length": length, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+    given = {
+        "length": length,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "beam": beam,
+        "show_attention": show_attention or None,
+    }
     options = {name: value for name, value in given.items() if value is not None}
     accepted = getattr(predictor, "options", ())
     for name in options:
         if name not in accepted:
             wrong = f"does not apply to {found.recipe}"
             raise SettingError(f"--{name.replace('_', '-')}", wrong, "leave it out")
+    options.pop("show_attention", None)
     answered = _written if hasattr(predictor, "write") else _predicted
     rows, draw = answered(prepared, inputs, options)
-    if target is not None:
+    saved: list[Path] = []
+    maps = target if target is not None and target.suffix in PICTURES else None
+    if target is not None and not (show_attention and maps):
         _save(target, rows, draw, getattr(predictor, "names", "input"))
+        saved.append(target)
+    if show_attention:
+        place = maps or found.folder / "figures" / "attention.png"
+        saved += _save_attention(place, prepared, inputs, options)
 
     def page(console: Console) -> None:
         console.print(_answers_table(rows[:MOST_ROWS]))
         if len(rows) > MOST_ROWS:
             console.print(f"and {len(rows) - MOST_ROWS:,} more")
-        if target is not None:
-            console.print(f"\nsaved    {short(target)}")
+        for number, path in enumerate(saved):
+            console.print(("saved   " if number else "\nsaved   "), short(path))
 
     return Answer(rows, page)
 
@@ -113,6 +135,24 @@ def _written(
     return rows, lambda: writer.draw(rows)
 
 
+def _save_attention(
+    place: Path, prepared: Prepared, inputs: Sequence[str], options: dict[str, Any]
+) -> list[Path]:
+    """The maps of all sentences, named after `place`."""
+    from fathom.engine.evaluation import evaluating
+    from fathom.plots.style import save
+
+    writer: Any = prepared.experiment.predictor
+    with evaluating(prepared.experiment.model) as model:
+        figures = writer.attention(model, inputs, **options)
+    saved = []
+    for name, figure in figures.items():
+        path = place.with_stem(name.replace("attention", place.stem, 1))
+        save(figure, path.with_suffix(""))
+        saved.append(path)
+    return saved
+
+
 def _answers_table(rows: list[dict[str, Any]]) -> Any:
     columns = [name for name, value in rows[0].items() if not isinstance(value, dict)]
     extra = [name for name in rows[0] if name not in columns]
@@ -122,9 +162,6 @@ def _answers_table(rows: list[dict[str, Any]]) -> Any:
         for row in rows
     ]
     return table(columns + extra, cells)
-
-
-SUFFIXES = (".json", ".csv", ".txt", ".png", ".svg")
 
 
 def _target(save: str) -> Path:
@@ -141,7 +178,7 @@ def _save(path: Path, rows: list[dict[str, Any]], draw: Any, heading: str) -> No
     from fathom.core.paths import write_whole
     from fathom.plots.style import save
 
-    if path.suffix in (".png", ".svg"):
+    if path.suffix in PICTURES:
         save(draw(), path.with_suffix(""))
     elif path.suffix == ".json":
         write_whole(path, json.dumps(rows, indent=2, ensure_ascii=False) + "\n")

@@ -54,7 +54,7 @@ def translation(
     def batches(part: Pairs, **more: Any) -> PairBatches:
         return PairBatches(pairs.numbered(part), batch_size=batch_size, **more)
 
-    translator = Translator(pairs)
+    translator = Translator(pairs, attends=hasattr(model, "maps"))
     valid = None if pairs.valid is None else batches(pairs.valid, shuffle=False, split="valid")
     return Experiment(
         model,
