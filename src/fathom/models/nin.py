@@ -21,7 +21,7 @@ from fathom.models.initialise import first_values
 from fathom.vision.windows import after
 
 Weights = Literal["identity", "xavier", "he"]
-ALIVE = 0.5  # the first value of the class maps' biases
+ALIVE = 1.0  # the first value of the class maps' biases
 
 WINDOWS = [(11, 4), (3, 2), (5, 1, 2), (3, 2), (3, 1, 1), (3, 2)]  # kernel, stride, padding
 

@@ -32,6 +32,7 @@ Width = Annotated[int, Bounds(at_least=4), "maps of the first convolution; the r
     ),
     minutes=200,
     book="train loss 0.328, test accuracy 0.880 [0.860, 0.886]",
+    ours="digits 0.997",
 )
 def alexnet(
     data: Images = "fashion-mnist",
@@ -87,6 +88,7 @@ def alexnet(
     ),
     minutes=200,
     book="train loss 0.178, test accuracy 0.920 [0.900, 0.925]",
+    ours="digits 0.986",
 )
 def vgg(
     data: Images = "fashion-mnist",
@@ -143,6 +145,7 @@ def vgg(
     sample=dict(data="digits", size=67, width=24, batch_size=32, schedule="cosine", epochs=8),
     minutes=200,
     book="train loss 0.3875, test accuracy 0.8465 [0.100, 0.882]; 8 of 69 builds did not train",
+    ours="digits 0.994 [0.992, 0.997], and every seed of five trained",
 )
 def nin(
     data: Images = "fashion-mnist",
@@ -191,6 +194,7 @@ def nin(
     ),
     minutes=200,
     book="train loss 0.247, test accuracy 0.889 [0.808, 0.899]; 2 of 83 builds ended in NaN",
+    ours="digits 0.967 [0.944, 0.978], and every seed of five trained",
 )
 def googlenet(
     data: Images = "fashion-mnist",
@@ -238,6 +242,7 @@ def googlenet(
     sample=dict(data="digits", batch_size=32, schedule="cosine", epochs=15),
     minutes=2,
     book="scratch: train loss 0.266, test accuracy 0.831 [0.571, 0.892]; torch: 0.266, 0.841",
+    ours="train loss 0.266, test accuracy 0.819 (4 seeds); digits 0.986",
 )
 def batch_norm(
     data: Images = "fashion-mnist",
@@ -278,6 +283,7 @@ def batch_norm(
     sample=dict(data="digits", size=32, width=16, batch_size=32, schedule="cosine", epochs=6),
     minutes=200,
     book="train loss 0.012, test accuracy 0.913 [0.814, 0.927]",
+    ours="digits 0.986",
 )
 def resnet(
     data: Images = "fashion-mnist",
@@ -330,6 +336,7 @@ def resnet(
     sample=dict(data="digits", size=32, width=16, batch_size=32, schedule="cosine", epochs=6),
     minutes=200,
     book="train loss 0.152, test accuracy 0.882 [0.406, 0.918]",
+    ours="digits 0.994",
 )
 def densenet(
     data: Images = "fashion-mnist",
