@@ -14,7 +14,8 @@ Shapes   B sentences, S steps of the sources, T of what is decoded, V tokens in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -26,6 +27,7 @@ from fathom.core.errors import SettingError
 from fathom.text.sampling import next_token
 
 State = Any
+FIRST = 8  # the beam from which an exhaustive search sets out
 MOST = 200_000  # beginnings that an exhaustive search follows at once
 
 
@@ -211,6 +213,18 @@ def beam(
     return Decoded(best_BT[:, :t], best_log_B)
 
 
+def beginnings(kept: Sequence[Step], sentence: int) -> dict[tuple[int, ...], float]:
+    """Every beginning that a beam held of one sentence, with its log-probability."""
+    found: dict[tuple[int, ...], float] = {}
+    before: list[tuple[int, ...]] = [()]
+    for step in kept:
+        parents, tokens, log_probs = (part[sentence].tolist() for part in step)
+        before = [(*before[parent], token) for parent, token in zip(parents, tokens, strict=True)]
+        held = zip(before, log_probs, strict=True)
+        found |= {tokens: log_prob for tokens, log_prob in held if log_prob > -math.inf}
+    return found
+
+
 def exhaustive(
     decoder: Decoder,
     source_BS: Tensor,
@@ -223,12 +237,12 @@ def exhaustive(
 ) -> Decoded:
     """The best by `score` of all there are.
 
-    Only beginnings that may still become better than what is known are followed, from the greedy
-    translation on: with `alpha` 0 fewer than 1 / p at each step, p being its probability. Raises
+    Only beginnings that may still become better than what is known are followed, from what a beam
+    finds on: with `alpha` 0 fewer than 1 / p at each step, p being its probability. Raises
     SettingError where there are too many even so.
     """
-    ids: dict[str, int] = dict(begin=begin, end=end, max_steps=max_steps)
-    first = greedy(decoder, source_BS, source_lens_B, **ids)
+    ids: dict[str, Any] = dict(begin=begin, end=end, max_steps=max_steps, alpha=alpha)
+    first = beam(decoder, source_BS, source_lens_B, width=FIRST, **ids)
     best_B = first.scores(end, alpha)
     best_log_B = first.log_probs.clone()
     best_BT = source_BS.new_full((len(source_BS), max_steps), end)
