@@ -18,7 +18,7 @@ def test_each_contender_runs(name):
 
 
 def test_there_is_as_much_work_as_is_said():
-    source, lens, target, target_lens = translation._tensors()
+    source, lens, target, target_lens = translation.tensors(translation._pairs(), translation.STEPS)
     assert len(source) == translation.PAIRS
     assert source.shape[1] == target.shape[1] == translation.STEPS
     for numbers, lengths in ((source, lens), (target, target_lens)):

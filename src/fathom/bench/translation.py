@@ -43,12 +43,12 @@ def _network() -> tuple[Seq2Seq, torch.optim.Optimizer]:
     return experiment.model, torch.optim.Adam(experiment.model.parameters(), lr=0.005)
 
 
-def _tensors() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Sources and targets of STEPS each, padded, and how long they are."""
-    numbers = _pairs().numbered(_pairs().train)
+def tensors(pairs: PairSet, steps: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Sources and targets of so many steps each, padded, and how long they are."""
+    numbers = pairs.numbered(pairs.train)
 
     def wide(short_NT: Tensor) -> Tensor:
-        return nn.functional.pad(short_NT, (0, STEPS - short_NT.shape[1]), value=PAD).long()
+        return nn.functional.pad(short_NT, (0, steps - short_NT.shape[1]), value=PAD).long()
 
     return wide(numbers.source), numbers.source_lens, wide(numbers.target), numbers.target_lens
 
@@ -62,9 +62,16 @@ def _ours() -> Epoch:
     return run_epochs(prepared(seq2seq.__recipe__, GIVEN))  # type: ignore[attr-defined]
 
 
-def _book_epoch() -> Epoch:
-    model, optimizer = _network()
-    loader = DataLoader(TensorDataset(*_tensors()), batch_size=64, shuffle=True)
+def book_epoch(
+    pairs: PairSet,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    steps: int = STEPS,
+    batch_size: int = 64,
+) -> Epoch:
+    """An epoch of the book's loop."""
+    loader = DataLoader(TensorDataset(*tensors(pairs, steps)), batch_size=batch_size, shuffle=True)
     parameters = [p for p in model.parameters() if p.requires_grad]
 
     def epoch() -> None:
@@ -73,7 +80,7 @@ def _book_epoch() -> Epoch:
             optimizer.zero_grad()
             logits_BTV = model((source_BT, lens_B, _given(target_BT)))
             weights_BT = torch.ones_like(target_BT)
-            outside = torch.arange(STEPS)[None, :] >= target_lens_B[:, None]
+            outside = torch.arange(steps)[None, :] >= target_lens_B[:, None]
             weights_BT[outside] = 0
             surprise_BT = nn.functional.cross_entropy(
                 logits_BTV.permute(0, 2, 1), target_BT, reduction="none"
@@ -92,12 +99,19 @@ def _book_epoch() -> Epoch:
     return epoch
 
 
-def _bare_epoch() -> Epoch:
-    model, optimizer = _network()
-    source_NT, lens_N, target_NT, _ = _tensors()
+def bare_epoch(
+    pairs: PairSet,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    steps: int = STEPS,
+    batch_size: int = 64,
+) -> Epoch:
+    """An epoch of torch's own parts and nothing else."""
+    source_NT, lens_N, target_NT, _ = tensors(pairs, steps)
 
     def epoch() -> None:
-        for chosen in torch.randperm(len(source_NT)).split(64):
+        for chosen in torch.randperm(len(source_NT)).split(batch_size):
             target_BT = target_NT[chosen]
             logits_BTV = model((source_NT[chosen], lens_N[chosen], _given(target_BT)))
             loss = nn.functional.cross_entropy(
@@ -162,7 +176,11 @@ CASES = {
         "seq2seq",
         "pairs/s",
         PAIRS,
-        {"ours": _ours, "peer": _book_epoch, "bare": _bare_epoch},
+        {
+            "ours": _ours,
+            "peer": lambda: book_epoch(_pairs(), *_network()),
+            "bare": lambda: bare_epoch(_pairs(), *_network()),
+        },
     ),
     "translate": Case(
         "translate",
