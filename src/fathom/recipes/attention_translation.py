@@ -33,10 +33,11 @@ Clip = Annotated[Rate, "the norm that gradients are brought down to"]
         hidden_size=64,
         num_layers=1,
         batch_size=128,
-        epochs=6,
+        epochs=5,
     ),
     minutes=1.5,
     book="mean BLEU (k = 2) of four sentences 0.750 [0.664, 0.914]",
+    ours="0.914, three seeds",
 )
 def attention_seq2seq(
     data: PairFile = "fra-eng",
@@ -102,13 +103,15 @@ def attention_seq2seq(
         num_steps=14,
         hidden_size=64,
         ffn_size=128,
+        dropout=0.0,
         batch_size=128,
         lr=0.003,
         warm_up=100,
-        epochs=8,
+        epochs=7,
     ),
     minutes=1.5,
     book="mean BLEU (k = 2) of four sentences 0.914 [0.5, 1.0]",
+    ours="1.000 [0.914, 1.000]",
 )
 def transformer(
     data: PairFile = "fra-eng",

@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -87,7 +86,11 @@ def greedy(
     max_steps: int,
 ) -> Decoded:
     """The most probable token at each step, for the whole batch, until all have come to `end`."""
-    likeliest = partial(torch.argmax, dim=1)
+
+    def likeliest(logits_BV: Tensor) -> tuple[Tensor, Tensor]:
+        best = logits_BV.log_softmax(1).max(1)
+        return best.indices, best.values
+
     return _token_by_token(decoder, source_BS, source_lens_B, likeliest, begin, end, max_steps)
 
 
@@ -106,10 +109,11 @@ def sampled(
 ) -> Decoded:
     """Tokens drawn as `sampling.next_token` draws them; the log-probabilities are the model's."""
 
-    def draw(logits_BV: Tensor) -> Tensor:
-        return next_token(
+    def draw(logits_BV: Tensor) -> tuple[Tensor, Tensor]:
+        tokens_B = next_token(
             logits_BV, temperature=temperature, top_k=top_k, top_p=top_p, generator=generator
         ).to(logits_BV.device)
+        return tokens_B, logits_BV.log_softmax(1).gather(1, tokens_B[:, None])[:, 0]
 
     return _token_by_token(decoder, source_BS, source_lens_B, draw, begin, end, max_steps)
 
@@ -118,30 +122,30 @@ def _token_by_token(
     decoder: Decoder,
     source_BS: Tensor,
     source_lens_B: Tensor,
-    choose: Callable[[Tensor], Tensor],
+    choose: Callable[[Tensor], tuple[Tensor, Tensor]],
     begin: int,
     end: int,
     max_steps: int,
 ) -> Decoded:
-    """What `choose` makes of the logits (B, V) of each step."""
+    """The tokens that `choose` takes of the logits (B, V) of each step, and their log-probs.
+
+    A row that has ended is led on until all have; what it says then is struck out.
+    """
     state = decoder.start(source_BS, source_lens_B)
-    B = len(source_BS)
-    tokens_B = source_BS.new_full((B,), begin)
-    log_probs_B = torch.zeros(B, device=source_BS.device)
-    ended_B = torch.zeros(B, dtype=torch.bool, device=source_BS.device)
-    steps: list[Tensor] = []
-    for _ in range(max_steps):
+    tokens_B = source_BS.new_full((len(source_BS),), begin)
+    ended_B = torch.zeros_like(tokens_B, dtype=torch.bool)
+    steps: list[tuple[Tensor, Tensor]] = []
+    while len(steps) < max_steps and not (steps and ended_B.all()):
         logits_BV, state = decoder.step(tokens_B, state)
-        logits_BV = logits_BV.float()
-        tokens_B = choose(logits_BV)
-        chosen_B = logits_BV.gather(1, tokens_B[:, None])[:, 0]
-        log_probs_B += (chosen_B - logits_BV.logsumexp(1)).masked_fill(ended_B, 0)
-        tokens_B = tokens_B.masked_fill(ended_B, end)
-        steps.append(tokens_B)
+        tokens_B, log_probs_B = choose(logits_BV.float())
+        steps.append((tokens_B, log_probs_B))
         ended_B |= tokens_B == end
-        if ended_B.all():
-            break
-    return Decoded(torch.stack(steps, dim=1), log_probs_B)
+    tokens_BT, log_probs_BT = (torch.stack(parts, dim=1) for parts in zip(*steps, strict=True))
+    is_end_BT = (tokens_BT == end).int()
+    after_BT = is_end_BT.cumsum(1) > is_end_BT
+    return Decoded(
+        tokens_BT.masked_fill(after_BT, end), log_probs_BT.masked_fill(after_BT, 0).sum(1)
+    )
 
 
 def score(log_prob: Tensor, length: Tensor | int, alpha: float) -> Tensor:
