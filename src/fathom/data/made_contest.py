@@ -17,7 +17,7 @@ from fathom.data.class_halves import half
 from fathom.data.files import write_fault
 from fathom.data.picture_set import PictureSet
 
-LABELLED, UNLABELLED = 3_000, 400  # pictures that are made; half of them are of the classes here
+LABELLED, UNLABELLED = 2_500, 400  # pictures that are made; half of them are of the classes here
 SEED = 13
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import nn
@@ -43,7 +43,7 @@ Epoch = Annotated[int, Bounds(at_least=0)]
     section="13.2",
     title="Fine-tuning",
     zh="微调",
-    sample=dict(augment=False, batch_size=32, lr=0.1, epochs=12),
+    sample=dict(augment="none", batch_size=32, lr=0.05, epochs=12),
     minutes=1,
     book="hot dogs: 0.936 [0.860, 0.955] fine-tuned, 0.834 [0.667, 0.859] from zero",
 )
@@ -55,7 +55,7 @@ def fine_tuning(
     shots: Count = 20,
     size: Count | None = None,
     impl: Impl = "torch",
-    augment: bool = True,
+    augment: Literal["none", "book"] = "book",
     unfreeze: list[Epoch] = [0],  # noqa: B006 - only read
     head: Rate = 10.0,
     decay: Rate = 1.0,
@@ -85,7 +85,7 @@ def fine_tuning(
         network: whose weights a file holds, such as resnet50; told by their names if not said
         shots: pictures of each class to learn from, of shapes
         size: pixels a side; as the network was trained, if not said
-        augment: show pictures cut anew in each epoch, and mirrored
+        augment: as in the book, show pictures cut anew in each epoch, and mirrored
         unfreeze: the epoch at which the head begins to learn (0), the last stage, the one before
             it and so on; the last number is for all that are left, and past the end for never
         head: how many times as fast as the last stage the head learns
@@ -112,7 +112,7 @@ def fine_tuning(
         batch_size=batch_size,
         epochs=epochs,
         schedule=schedule,
-        treatment=Treatment(random_resized_crop(flip=True)) if augment else PLAIN,
+        treatment=Treatment(random_resized_crop(flip=True)) if augment == "book" else PLAIN,
     )
     if blank is None:
         return experiment

@@ -5,6 +5,7 @@ Weights are read with no chance to run code, and must fit the network name by na
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from fathom.core.paths import cache_dir, write_whole
 from fathom.core.seeds import random_states, restore_random_states
 from fathom.data import shapes
 from fathom.data.class_halves import half
+from fathom.data.fingerprints import of_words
 from fathom.data.picture_set import Form, PictureSet
 from fathom.data.treatment import Treatment
 from fathom.engine.runs import Run, open_run
@@ -28,7 +30,7 @@ from fathom.engine.trained import trained as trained_run
 from fathom.engine.weights import load_plain, load_safetensors, restore, to_safetensors
 from fathom.models.networks import NETWORKS, make_network
 from fathom.models.normalised import IMAGENET, normalised
-from fathom.models.resnet import resnet
+from fathom.models.resnet import small_resnet
 from fathom.objectives import cross_entropy
 from fathom.recipes.libraries import Library, library
 from fathom.recipes.schedules import one_cycle
@@ -41,6 +43,8 @@ Weights = Annotated[
     "of weights (.safetensors, .pth)",
 ]
 WIDTH, MADE, EPOCHS, BATCH, RATE = 16, 5_000, 8, 64, 0.2  # of the network made here
+COUNT = "num_batches_tracked"
+PROBE = 3  # classes of a network that is only looked at
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,9 @@ def _of_file(path: Path, network: str | None, lib: Library) -> Pretrained:
     tensors = _tensors(path)
     network = network or _found_by_names(tensors, path)
     # Built for as many classes as the file has, so that what does not fit is no head's fault.
-    model = make_network(network, _classes(tensors, path), nn=lib.nn)
+    model = make_network(network, _classes(network, tensors) or PROBE, nn=lib.nn)
     for name, tensor in model.state_dict().items():
-        if name.endswith("num_batches_tracked"):  # a count that older files do not hold
+        if name.endswith(COUNT):  # a count that older files do not hold
             tensors.setdefault(name, torch.zeros_like(tensor))
     try:
         restore(model, tensors, str(path))
@@ -122,35 +126,36 @@ def _tensors(path: Path) -> dict[str, Tensor]:
     return {str(name): tensor for name, tensor in held.items()}
 
 
-def _classes(tensors: Mapping[str, Tensor], path: Path) -> int:
-    matrices = [tensor for tensor in tensors.values() if tensor.dim() > 1]
-    if not matrices:
-        raise CheckpointError(str(path), "holds no matrix or kernel", "name a file of weights")
-    return len(matrices[-1])
+def _classes(network: str, tensors: Mapping[str, Tensor]) -> int | None:
+    """How many classes the weights are for, if they are those of the network."""
+    with torch.device("meta"):
+        own = make_network(network, PROBE).state_dict()
+    names, theirs = ({n for n in t if not n.endswith(COUNT)} for t in (own, tensors))
+    if names != theirs:
+        return None
+    found = {PROBE}
+    for name in names:
+        here, there = own[name].shape, tensors[name].shape
+        if here != there:
+            if here[:1] != (PROBE,) or here[1:] != there[1:]:
+                return None
+            found = found - {PROBE} | {there[0]}
+    return found.pop() if len(found) == 1 else None
 
 
 def _found_by_names(tensors: Mapping[str, Tensor], path: Path) -> str:
-    """The first network whose weights have these names and shapes, and published ones first."""
-    shapes_of = {
-        name: tensor.shape
-        for name, tensor in tensors.items()
-        if not name.endswith("num_batches_tracked")
-    }
-    classes = _classes(tensors, path)
+    """The first network whose weights have these names and shapes, published ones first."""
     for network in sorted(NETWORKS, key=lambda name: name.startswith("book-")):
-        with torch.device("meta"):
-            state = make_network(network, classes).state_dict()
-        own = {n: t.shape for n, t in state.items() if not n.endswith("num_batches_tracked")}
-        if own == shapes_of:
+        if _classes(network, tensors) is not None:
             return network
-    wrong = f"has the names and shapes of no network here ({next(iter(tensors))} is the first)"
+    wrong = f"has the names and shapes of no network here ({next(iter(tensors))} is its first)"
     raise CheckpointError(str(path), wrong, "name its --network to see what differs")
 
 
 def _small(classes: int, layers: Any) -> nn.Module:
-    """ResNet-18, narrow, which does not pool before its stages: for 32 pixels."""
-    model: Any = resnet(18, classes, width=WIDTH, nn=layers)
-    model.maxpool = layers.Identity()
+    """ResNet-18 for 32 pixels, narrow: its stages begin with 16."""
+    model: Any = small_resnet(classes, width=WIDTH, nn=layers)
+    model.conv1.stride = (2, 2)
     return normalised(model, IMAGENET)
 
 
@@ -160,7 +165,8 @@ def _shapes_weights() -> dict[str, Tensor]:
 
     The same on every call, whatever the seed; and the call leaves no trace in what is drawn after.
     """
-    path = cache_dir() / "pretrained" / f"shapes-{WIDTH}-{MADE}-{EPOCHS}.safetensors"
+    made = MADE, EPOCHS, BATCH, RATE, inspect.getsource(_small), inspect.getsource(_taught)
+    path = cache_dir() / "pretrained" / f"shapes-{of_words(made)[:16]}.safetensors"
     with suppress(CheckpointError):  # not yet there, or damaged
         return load_safetensors(path)
     states, threads = random_states(), torch.get_num_threads()
