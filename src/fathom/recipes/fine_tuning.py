@@ -60,8 +60,8 @@ def fine_tuning(
     head: Rate = 10.0,
     decay: Rate = 1.0,
     batch_size: Count = 128,
-    lr: Rate = 5e-5,
-    weight_decay: NonNegative = 1e-3,
+    lr: Rate = 6.4e-3,
+    weight_decay: NonNegative = 7.8125e-6,
     epochs: Count = 5,
     compare: bool = True,
 ) -> Experiment:
@@ -79,7 +79,9 @@ def fine_tuning(
 
     The second lets the head learn alone for two epochs, then the last stage with it, and from the
     fourth on all. What is frozen neither learns nor drifts. Keep the weights where they are:
-    whoever uses the run builds its network from them.
+    whoever uses the run builds its network from them. The book adds up the losses of a batch of
+    128 where their mean is taken here: its rate of 5e-5 is 0.0064 of ours, its weight decay of
+    0.001 is 7.8e-6.
 
     Args:
         network: whose weights a file holds, such as resnet50; told by their names if not said
