@@ -20,6 +20,7 @@ from fathom.text.vocab import Vocab
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from fathom.models.gpt import GPT
     from fathom.models.language import LanguageModel
 
 LENGTH = 50
@@ -65,7 +66,7 @@ class Continuation:
 
     def continued(
         self,
-        model: LanguageModel,
+        model: LanguageModel | GPT,
         prefix: str,
         *,
         length: int = LENGTH,
@@ -78,8 +79,9 @@ class Continuation:
         ids = self.encode(prefix)
         device = next(model.parameters()).device
         found: list[Tensor] = []
+        read: Any = model.read  # each takes the states that it gave
         with torch.no_grad():
-            logits, state = model.read(torch.tensor([ids], device=device))
+            logits, state = read(torch.tensor([ids], device=device))
             for _ in range(length):
                 token_B = next_token(
                     logits[:, -1],
@@ -89,7 +91,7 @@ class Continuation:
                     generator=generator,
                 )
                 found.append(token_B)
-                logits, state = model.read(token_B[:, None].to(device), state)
+                logits, state = read(token_B[:, None].to(device), state)
         written = joined(self.vocab.decode([*ids, *(int(t) for t in found)]), self.unit)
         return written[len(joined(self.vocab.decode(ids), self.unit)) :]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import torch
@@ -11,11 +12,13 @@ from torch import Tensor
 
 from fathom.continuation import Continuation
 from fathom.core.arguments import Count, Impl, Rate
+from fathom.core.errors import SettingError
 from fathom.core.experiment import Experiment
 from fathom.core.findings import Findings, Table
 from fathom.core.recipe import recipe
 from fathom.data.texts import Text, Texts, Units, beginnings, load_text
 from fathom.data.token_batches import TokenBatches
+from fathom.models.gpt import GPT, gpt
 from fathom.models.language import LanguageModel, language_model
 from fathom.plots.passages import surprises
 from fathom.recipes.libraries import Library, library
@@ -30,6 +33,7 @@ Embedding = Annotated[Count | None, "numbers for each token; or one-hot vectors,
 Clip = Annotated[Rate, "the norm that gradients are brought down to"]
 Prefix = Annotated[str, "what is gone on from in the end; if empty, some words of the text"]
 ROW = 250  # tokens in a row of what is held out, at least: each begins without a state
+HEADS = 4  # of a layer of attention
 SHOWN = 400  # held-out characters whose surprise is shown
 
 
@@ -170,8 +174,11 @@ def deep_rnn(
     data: Texts = "time-machine",
     *,
     impl: Impl = "torch",
-    cell: Annotated[Literal["lstm", "gru", "rnn"], "what each layer is made of"] = "lstm",
-    num_layers: Annotated[Count, "recurrent layers, each reading the states of the last"] = 2,
+    cell: Annotated[
+        Literal["lstm", "gru", "rnn", "attention"],
+        "what each layer is made of; of attention it is a GPT, for Adam: --lr 0.002 --order random",
+    ] = "lstm",
+    num_layers: Annotated[Count, "layers, each reading the states of the last"] = 2,
     unit: Units = "char",
     tokens: Tokens = 10_000,
     order: Order = "sequential",
@@ -184,9 +191,18 @@ def deep_rnn(
     epochs: Count = 500,
     prefix: Prefix = "",
 ) -> Experiment:
-    """Learn to write with layer upon layer: the states of one are the inputs of the next."""
+    """Learn to write with layer upon layer: the states of one are the inputs of the next.
+
+    Without recurrence, `--cell attention` is a Transformer that only writes (Radford et al.,
+    2018): of the text it sees the last `num_steps` tokens, all at once.
+    """
     lib = library(impl)
     text = load_text(data, unit=unit)
+    if cell == "attention":
+        return _attending(
+            text, lib, tokens, order, batch_size, num_steps, hidden_size, num_layers, lr, clip,
+            epochs, prefix,
+        )  # fmt: skip
     model = language_model(
         len(text.vocab),
         hidden_size,
@@ -197,6 +213,40 @@ def deep_rnn(
     )
     batches = _batches(text, tokens, order, batch_size, num_steps)
     return _writing(text, model, lib, batches, lr, clip, epochs, prefix)
+
+
+def _attending(
+    text: Text,
+    lib: Library,
+    tokens: int | None,
+    order: str,
+    batch_size: int,
+    num_steps: int,
+    hidden_size: int,
+    num_layers: int,
+    lr: float,
+    clip: float,
+    epochs: int,
+    prefix: str,
+) -> Experiment:
+    """A GPT, measured on windows that are as long as those it is trained on."""
+    if hidden_size % HEADS:
+        wrong = f"is no multiple of {HEADS}, the heads of a layer"
+        raise SettingError(f"--hidden-size {hidden_size}", wrong, "take another size")
+    model = gpt(
+        len(text.vocab),
+        hidden_size=hidden_size,
+        num_layers=num_layers,
+        num_heads=HEADS,
+        context=num_steps,
+        nn=lib.nn,
+    )
+    train, valid = _batches(text, tokens, order, batch_size, num_steps)
+    valid = TokenBatches(
+        valid.ids, batch_size=valid.batch_size, num_steps=num_steps, whole=True, split="valid"
+    )
+    experiment = _writing(text, model, lib, (train, valid), lr, clip, epochs, prefix)
+    return replace(experiment, optimizer=lib.optim.Adam(model.parameters(), lr=lr))
 
 
 def _batches(
@@ -213,7 +263,7 @@ def _batches(
 
 def _writing(
     text: Text,
-    model: LanguageModel,
+    model: LanguageModel | GPT,
     lib: Library,
     batches: tuple[TokenBatches, TokenBatches],
     lr: float,
@@ -255,13 +305,13 @@ def _report(
     """Continuations, and how many bits each held-out token came as a surprise by."""
 
     def report(model: torch.nn.Module) -> Findings:
-        assert isinstance(model, LanguageModel)
+        assert isinstance(model, LanguageModel | GPT)
         generator = torch.Generator().manual_seed(0)
         likeliest = writer.continued(model, beginning)
         drawn = writer.continued(model, beginning, temperature=0.7, generator=generator)
         rows = [["the likeliest", beginning + likeliest], ["drawn", beginning + drawn]]
         held = valid.ids[: SHOWN + 1].to(next(model.parameters()).device)
-        logits_1TV, _ = model.read(held[None, :-1])
+        logits_1TV = _read(model, held[None, :-1])
         bits_1T = -logits_1TV.log_softmax(-1).gather(-1, held[None, 1:, None].long()) / math.log(2)
         figures = {}
         if text.unit == "char":
@@ -282,3 +332,15 @@ def _report(
         )
 
     return report
+
+
+def _read(model: LanguageModel | GPT, tokens_BT: Tensor) -> Tensor:
+    """The logits (B, T, V) after each token; a GPT, which sees so many, takes them one by one."""
+    if isinstance(model, LanguageModel):
+        return model.read(tokens_BT)[0]
+    logits_B1V, state = model.read(tokens_BT[:, :1])
+    found = [logits_B1V]
+    for token_B in tokens_BT.t()[1:]:
+        logits_B1V, state = model.read(token_B[:, None], state)
+        found.append(logits_B1V)
+    return torch.cat(found, dim=1)
