@@ -15,6 +15,7 @@ from ready import EPOCHS, READY
 from safetensors.torch import load_file
 
 from calling import UNMEASURED, done
+from fathom.cli.output import shown
 from fathom.core.arguments import arguments
 from fathom.core.catalogue import load
 from fathom.core.seeds import seed_everything
@@ -162,7 +163,8 @@ def test_its_source_is_a_script_that_runs_and_can_be_gone_on_with(name, tmp_path
     done("copy", name, "mine.py")
     recipe = load(name)
     sample = {**recipe.sample, **({"epochs": 1} if "epochs" in recipe.arguments else {})}
-    words = [word for k, v in sample.items() for word in (f"--{k.replace('_', '-')}", str(v))]
+    typed = {k: shown(v) if isinstance(v, list) else str(v) for k, v in sample.items()}
+    words = [word for k, v in typed.items() for word in (f"--{k.replace('_', '-')}", v)]
     folder = tmp_path / "run"
     monkeypatch.setattr(sys, "argv", ["mine.py", *words, "--out", str(folder), *UNMEASURED])
     runpy.run_path("mine.py", run_name="__main__")

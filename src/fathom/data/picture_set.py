@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fathom.core.errors import DataError
 from fathom.core.experiment import Batches
+from fathom.core.order import permutation
 from fathom.data import fingerprints
 from fathom.data.batches import TensorBatches
 from fathom.data.labels import check_labels
@@ -46,6 +47,10 @@ class Split(Protocol):
         ...
 
     def resized(self, size: int) -> Split: ...
+
+    def chosen(self, indices: Tensor) -> Split:
+        """Only those pictures, in that order."""
+        ...
 
     def batches(
         self,
@@ -104,6 +109,11 @@ class Pictures:
             return Pictures(self.images, self.labels, self.classes, split=self.split, size=size)
         return Pictures(resize(self.images, size), self.labels, self.classes, split=self.split)
 
+    def chosen(self, indices: Tensor) -> Pictures:
+        """Only those pictures, in that order."""
+        images, labels = self.images[indices], self.labels[indices]
+        return Pictures(images, labels, self.classes, split=self.split, size=self.size)
+
     def batches(
         self,
         batch_size: int,
@@ -143,6 +153,10 @@ class PictureSet:
 
     def resized(self, size: int) -> PictureSet:
         return replace(self, train=self.train.resized(size), valid=self.valid.resized(size))
+
+    def few(self, count: int, seed: int) -> PictureSet:
+        """With only so many to train on, drawn by `seed`; as many as there are, if that is less."""
+        return replace(self, train=self.train.chosen(permutation(len(self.train), seed, 0)[:count]))
 
     def read(self, paths: Sequence[str]) -> tuple[list[str], Tensor]:
         """Names and uint8 (N, C, H, W) of picture files, or of all in a folder, as the model saw
