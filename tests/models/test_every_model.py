@@ -197,6 +197,13 @@ CASES: dict[str, list[tuple[dict, Shape, int]]] = {
             closed_forms.bottlenecks(4, (3, 4, 6, 3), 2, 32, 5),
         ),
     ],
+    "make_network": [
+        (
+            dict(name="book-resnet18", classes=5, width=4),
+            (4, 1, 32, 32),
+            closed_forms.basic_resnet(1, 4, 5, biases=True),
+        ),
+    ],
     "small_resnet": [
         (
             dict(classes=5, width=4),
