@@ -33,7 +33,7 @@ Clip = Annotated[Rate, "the norm that gradients are brought down to"]
         hidden_size=64,
         num_layers=1,
         batch_size=128,
-        epochs=5,
+        epochs=6,
     ),
     minutes=1.5,
     book="mean BLEU (k = 2) of four sentences 0.750 [0.664, 0.914]",
@@ -107,11 +107,11 @@ def attention_seq2seq(
         batch_size=128,
         lr=0.003,
         warm_up=100,
-        epochs=7,
+        epochs=8,
     ),
     minutes=1.5,
     book="mean BLEU (k = 2) of four sentences 0.914 [0.5, 1.0]",
-    ours="1.000 [0.914, 1.000]",
+    ours="1.000 [0.750, 1.000]",
 )
 def transformer(
     data: PairFile = "fra-eng",
