@@ -55,6 +55,6 @@ $(complete -p fathom | sed 's/.*-F \\([^ ]*\\).*/\\1/') fathom '{words[-1]}' '{w
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
     done_ = subprocess.run(
-        ["bash", "-c", ask], capture_output=True, text=True, timeout=30, check=False
+        ["bash"], input=ask, capture_output=True, text=True, timeout=30, check=False
     )
     assert offered in done_.stdout.split(), done_.stderr
