@@ -223,7 +223,7 @@ def test_a_word_with_line_breaks_is_still_one_line():
 
 
 def test_numbers_that_json_has_not_become_null(monkeypatch):
-    def show(recipe: str, /) -> Answer:
+    def show(recipe: str, /, *, given: object) -> Answer:
         return Answer({"a": float("nan"), "b": [float("inf"), 1.5]}, lambda console: None)
 
     monkeypatch.setattr(fathom.cli.look, "show", show)
