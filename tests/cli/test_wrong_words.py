@@ -223,8 +223,8 @@ def test_a_word_with_line_breaks_is_still_one_line():
 
 
 def test_numbers_that_json_has_not_become_null(monkeypatch):
-    def show(recipe: str, /, *, given: object) -> Answer:
+    def list_recipes() -> Answer:
         return Answer({"a": float("nan"), "b": [float("inf"), 1.5]}, lambda console: None)
 
-    monkeypatch.setattr(fathom.cli.look, "show", show)
-    assert done("show", "lenet", "--json").json == {"a": None, "b": [None, 1.5]}
+    monkeypatch.setattr(fathom.cli.look, "list_recipes", list_recipes)
+    assert done("list", "--json").json == {"a": None, "b": [None, 1.5]}
