@@ -136,3 +136,9 @@ SCRATCH_BUDGET = 9_900  # lower it with every file that gets shorter; 5,000 is w
 def test_scratch_does_not_grow_past_its_budget():
     files = (SOURCE / "scratch").rglob("*.py")
     assert sum(path.read_text(encoding="utf-8").count("\n") for path in files) <= SCRATCH_BUDGET
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """pytest would import the second as the first."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted(set(names)) == sorted(names)
