@@ -12,6 +12,7 @@ import torch
 from fathom.core.errors import DataError, WorkerError
 from fathom.core.order import uniforms
 from fathom.data.batches import TensorBatches
+from fathom.data.pool import _start
 from fathom.data.treatment import Treatment
 from fathom.data.workers import WorkerBatches
 
@@ -136,10 +137,16 @@ def test_no_process_is_left_behind():
         os.waitpid(-1, os.WNOHANG)
 
 
-def test_workers_end_when_their_parent_is_killed(tmp_path):
+@pytest.mark.parametrize("when", ["at work", "before they begin"])
+def test_workers_end_when_their_parent_is_killed(when, tmp_path, monkeypatch):
     def parent():
-        epoch = WorkerBatches(Held(), batch_size=4, workers=2).epoch(0, 0)
-        next(epoch)
+        if when == "at work":
+            epoch = WorkerBatches(Held(), batch_size=4, workers=2).epoch(0, 0)
+            next(epoch)
+        else:
+            monkeypatch.setattr(torch, "set_num_threads", lambda _: time.sleep(0.5))
+            for _ in range(2):
+                _start(Held(), [[0]], torch.empty(2, 1, 3, 4, 4, dtype=torch.uint8))
         children = [p.pid for p in torch.multiprocessing.active_children()]
         (tmp_path / "pids").write_text(" ".join(map(str, children)))
         os.kill(os.getpid(), signal.SIGKILL)
@@ -151,9 +158,12 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
     workers = [int(word) for word in (tmp_path / "pids").read_text().split()]
     assert len(workers) == 2
     deadline = time.monotonic() + 10
-    while any(alive(worker) for worker in workers):
-        assert time.monotonic() < deadline
+    while time.monotonic() < deadline and any(alive(worker) for worker in workers):
         time.sleep(0.05)
+    left = [worker for worker in workers if alive(worker)]
+    for worker in left:
+        os.kill(worker, signal.SIGKILL)
+    assert not left
 
 
 def alive(pid):

@@ -135,20 +135,28 @@ def _method() -> str:
 def _start(samples: Samples, tasks: Sequence[Sequence[int]], slots: Tensor) -> _Worker:
     context: Any = torch.multiprocessing.get_context(_method())
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(samples, tasks, slots, theirs), daemon=True)
+    process = context.Process(
+        target=_work, args=(samples, tasks, slots, theirs, os.getpid()), daemon=True
+    )
     process.start()
     theirs.close()
     return _Worker(process, ours)
 
 
 def _work(
-    samples: Samples, tasks: Sequence[Sequence[int]], slots: Tensor, connection: Connection
+    samples: Samples,
+    tasks: Sequence[Sequence[int]],
+    slots: Tensor,
+    connection: Connection,
+    parent: int,
 ) -> None:
-    """A worker's life: asked for a task by number, it answers None or a Failure."""
+    """A worker's life: asked for a task by number, it answers None or a Failure.
+
+    It is told who its `parent` is: one killed before this line would be someone else by now.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent to act on
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     torch.set_num_threads(1)
-    parent = os.getppid()
     while True:
         try:
             while not connection.poll(ORPHANED):
