@@ -14,10 +14,9 @@ FILES = sorted(SOURCE.rglob("*.py"))
 FLOORS = {
     **dict.fromkeys(["core"], 0),
     **dict.fromkeys(["scratch", "text", "vision", "plots", "calculus", "metrics"], 1),
-    **dict.fromkeys(["models", "data", "objectives", "predictors"], 2),
-    **dict.fromkeys(["engine"], 3),
-    # How trained models that write are used: a model and its data meet in them, as in recipes.
-    **dict.fromkeys(["continuation", "translation", "forecasting", "gap_filling"], 3),
+    **dict.fromkeys(["models", "data", "objectives"], 2),
+    # A model and its data meet in the use of what was trained, as they do in recipes.
+    **dict.fromkeys(["engine", "predictors"], 3),
     **dict.fromkeys(["recipes"], 4),
     **dict.fromkeys(["cli", "check", "bench", "lab", "d2l", "__main__"], 5),
 }

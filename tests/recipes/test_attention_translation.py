@@ -12,7 +12,7 @@ from calling import UNMEASURED, call, done
 from fathom.core.catalogue import load
 from fathom.data.pairs import pair_set
 from fathom.models.transformer import transformer
-from fathom.translation import Translator
+from fathom.predictors.translation import Translator
 
 SMALL = dict(data="dates", examples=60, held_out=0.5, num_steps=14, hidden_size=8, batch_size=7)
 

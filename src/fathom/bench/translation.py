@@ -22,8 +22,8 @@ from fathom.bench.ours import prepared, run_epochs
 from fathom.bench.race import Case, Epoch
 from fathom.data.pairs import BOS, EOS, PAD, PairSet, padded, pair_set
 from fathom.models.seq2seq import Seq2Seq
+from fathom.predictors.translation import Translator
 from fathom.recipes.translation import seq2seq
-from fathom.translation import Translator
 
 PAIRS, STEPS, CLIP = 600, 10, 1.0
 SENTENCES = 64

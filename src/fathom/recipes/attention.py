@@ -23,7 +23,7 @@ from fathom.models.attention import (
 from fathom.models.nadaraya_watson import NadarayaWatson, nadaraya_watson
 from fathom.plots.heatmaps import heatmap_grid
 from fathom.plots.scalars import lines, scatter_fit
-from fathom.predictors import NumberPredictor
+from fathom.predictors.numeric import NumberPredictor
 from fathom.recipes.libraries import library
 
 LONG = 5.0  # x lies between 0 and it

@@ -17,9 +17,9 @@ from fathom.core.findings import Findings, Table
 from fathom.core.recipe import recipe
 from fathom.data.gap_batches import NOTHING, GapBatches
 from fathom.data.texts import Text, Texts, load_text
-from fathom.gap_filling import BLANK, GapFiller
 from fathom.models.bidirectional import Outputs, Readers, tagger
 from fathom.plots.scalars import bars
+from fathom.predictors.gap_filling import BLANK, GapFiller
 from fathom.recipes.libraries import library
 from fathom.text import hmm
 

@@ -22,7 +22,7 @@ from fathom.models import halfplanes
 from fathom.models.linear import linear_regression
 from fathom.plots.boundaries import Labelled, divided
 from fathom.plots.scalars import lines, scatter_fit
-from fathom.predictors import NumberPredictor
+from fathom.predictors.numeric import NumberPredictor
 from fathom.recipes.libraries import library
 
 Data = tuple[Tensor, Tensor]

@@ -21,7 +21,7 @@ from fathom.models.linear import linear_regression as linear_model
 from fathom.models.linear import softmax_regression as softmax_model
 from fathom.objectives import half_squared_error
 from fathom.plots.scalars import lines, scatter_fit
-from fathom.predictors import NumberPredictor
+from fathom.predictors.numeric import NumberPredictor
 from fathom.recipes.libraries import library
 from fathom.recipes.pictures import classification
 

@@ -16,7 +16,7 @@ from fathom.data.images import PictureSet
 from fathom.data.treatment import PLAIN, Treatment
 from fathom.metrics import accuracy
 from fathom.plots.pictures import picture_grid, weights_grid
-from fathom.predictors import PictureClassifier
+from fathom.predictors.pictures import PictureClassifier
 from fathom.recipes.libraries import Library
 from fathom.recipes.schedules import cosine
 

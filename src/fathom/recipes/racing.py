@@ -19,7 +19,7 @@ from fathom.engine.race import Lap, race
 from fathom.models.linear import linear_regression
 from fathom.objectives import half_squared_error
 from fathom.plots.racing import race_curves
-from fathom.predictors import NumberPredictor
+from fathom.predictors.numeric import NumberPredictor
 from fathom.recipes.libraries import Library
 
 Airfoil = Literal["airfoil", "made"]

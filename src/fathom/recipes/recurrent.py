@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 import torch
 from torch import Tensor
 
-from fathom.continuation import Continuation
 from fathom.core.arguments import Count, Impl, Rate
 from fathom.core.errors import SettingError
 from fathom.core.experiment import Experiment
@@ -21,6 +20,7 @@ from fathom.data.token_batches import TokenBatches
 from fathom.models.gpt import GPT, gpt
 from fathom.models.language import LanguageModel, language_model
 from fathom.plots.passages import surprises
+from fathom.predictors.continuation import Continuation
 from fathom.recipes.libraries import Library, library
 
 Tokens = Annotated[Count | None, "train on the first so many, measure on what follows; or on all"]

@@ -16,9 +16,9 @@ from fathom.core.recipe import recipe
 from fathom.core.seeds import current_seed
 from fathom.data.batches import TensorBatches
 from fathom.data.series import Scale, Series, SeriesFile, load_series, scale_of, windows
-from fathom.forecasting import Forecaster
 from fathom.models.forecaster import forecaster, rolled_out
 from fathom.plots.forecasts import forecasts
+from fathom.predictors.forecasting import Forecaster
 from fathom.recipes.libraries import library
 
 AHEAD = (1, 4, 16, 64)

@@ -20,7 +20,7 @@ from fathom.data.cross_validation import means
 from fathom.data.shifts import Examples
 from fathom.models.folds import SideBySide
 from fathom.plots.shares import class_shares, densities
-from fathom.predictors import PictureClassifier
+from fathom.predictors.pictures import PictureClassifier
 from fathom.recipes.libraries import Library, library
 
 HIGH, LATER = 5, 7  # a digit from here on is high; when the concept has shifted, from there on

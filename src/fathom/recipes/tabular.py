@@ -25,7 +25,7 @@ from fathom.data.tables import Table as Data
 from fathom.data.tables import read_csv
 from fathom.models.folds import fold_networks
 from fathom.plots.scalars import bars, scatter_fit
-from fathom.predictors import RowPredictor
+from fathom.predictors.tabular import RowPredictor
 from fathom.recipes.libraries import library
 from fathom.recipes.schedules import cosine
 

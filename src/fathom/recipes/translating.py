@@ -14,9 +14,9 @@ from fathom.core.experiment import Experiment
 from fathom.core.findings import Findings, Number, Table
 from fathom.data.pair_batches import NOTHING, PairBatches
 from fathom.data.pairs import Pairs, PairSet, Sentence
+from fathom.predictors.translation import Translator
 from fathom.recipes.libraries import Library
 from fathom.text.bleu import book_bleu, corpus_bleu
-from fathom.translation import Translator
 
 MEASURED = 4_000  # held-out sentences that are translated in the end, at most
 SHOWN = 6

@@ -1,7 +1,4 @@
-"""How trained models are used: words of a command line in, answers out.
-
-A predictor knows how to read an input and how to say an output; it knows no model.
-"""
+"""How a trained model of a few numbers is used: rows of numbers in, one number each out."""
 
 from __future__ import annotations
 
@@ -14,51 +11,10 @@ import torch
 from torch import Tensor
 
 from fathom.core.errors import DataError
-from fathom.plots.pictures import picture_grid
 from fathom.plots.scalars import bars
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-MOST_BARS = 30
-ReadPictures = Callable[[Sequence[str]], tuple[list[str], Tensor]]
-
-
-class PictureClassifier:
-    """Pictures to classes: `read` opens files and folders in the form that the model was given."""
-
-    example = "PICTURE.png"
-
-    def __init__(self, read: ReadPictures, classes: Sequence[str]) -> None:
-        self._read, self.classes = read, list(classes)
-
-    def read(self, words: Sequence[str]) -> tuple[list[str], Tensor]:
-        """(N, C, H, W) in [0, 1], from files and folders of pictures."""
-        names, pictures = self._read(words)
-        return names, pictures.float() / 255
-
-    def answers(self, outputs: Tensor) -> list[dict[str, Any]]:
-        """From logits (N, classes): the class, its probability, and those of the next best."""
-        probabilities = torch.softmax(outputs.float(), dim=-1).cpu()
-        count = min(3, len(self.classes))
-        top = probabilities.topk(count, dim=-1)
-        return [
-            {
-                "class": self.classes[int(order[0])],
-                "probability": float(values[0]),
-                "best": {
-                    self.classes[int(i)]: float(v) for i, v in zip(order, values, strict=True)
-                },
-            }
-            for values, order in zip(top.values, top.indices, strict=True)
-        ]
-
-    def draw(
-        self, names: Sequence[str], inputs: Tensor, answers: Sequence[dict[str, Any]]
-    ) -> Figure:
-        titles = [f"{answer['class']} {answer['probability']:.0%}" for answer in answers]
-        pictures = (inputs.cpu() * 255).round().to(torch.uint8)
-        return picture_grid(pictures, titles)
 
 
 class NumberPredictor:
@@ -103,43 +59,6 @@ class NumberPredictor:
         self, names: Sequence[str], inputs: Tensor, answers: Sequence[dict[str, Any]]
     ) -> Figure:
         return bars(list(names), [answer["value"] for answer in answers])
-
-
-class RowPredictor:
-    """Rows of a table to one number each, by the mean of what the members of an ensemble say.
-
-    `read` opens tables and single rows; `values` brings outputs to the unit of the `target`. When
-    answers are saved as a table, `names` heads the column of what the rows are called.
-    """
-
-    example = "ROWS.csv"
-
-    def __init__(
-        self,
-        read: Callable[[Sequence[str]], tuple[list[str], Tensor]],
-        values: Callable[[Tensor], Tensor],
-        *,
-        names: str,
-        target: str,
-    ) -> None:
-        self._read, self._values = read, values
-        self.names, self.target = names, target
-
-    def read(self, words: Sequence[str]) -> tuple[list[str], Tensor]:
-        """(N, features), NaN where a number is missing, from .csv files and `COLUMN=VALUE,...`."""
-        return self._read(words)
-
-    def answers(self, outputs: Tensor) -> list[dict[str, Any]]:
-        """From (N, members): the value of the mean, to the seven digits that it has."""
-        values = self._values(outputs.float().mean(dim=1))
-        return [{self.target: float(f"{value:.7g}")} for value in values.tolist()]
-
-    def draw(
-        self, names: Sequence[str], inputs: Tensor, answers: Sequence[dict[str, Any]]
-    ) -> Figure:
-        values = [answer[self.target] for answer in answers]
-        title = self.target if len(names) <= MOST_BARS else f"{self.target}, the first {MOST_BARS}"
-        return bars(list(names)[:MOST_BARS], values[:MOST_BARS], title=title)
 
 
 def _cells(row: str) -> list[str]:

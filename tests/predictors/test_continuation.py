@@ -7,10 +7,10 @@ import io
 import pytest
 import torch
 
-from fathom.continuation import Continuation
 from fathom.core.errors import DataError
 from fathom.data.texts import beginnings
 from fathom.models.language import language_model
+from fathom.predictors.continuation import Continuation
 from fathom.text.vocab import Vocab
 
 VOCAB = Vocab(["<unk>", *"abc d"], [0, 1, 1, 1, 1, 1])
