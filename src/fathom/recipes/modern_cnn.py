@@ -10,10 +10,53 @@ from fathom.core.recipe import recipe
 from fathom.data.images import Images, load_pictures
 from fathom.models.networks import make_network
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import Schedule, by_sgd
+from fathom.recipes.pictures import classification
+from fathom.recipes.schedules import cosine
 
+Schedule = Annotated[
+    Literal["constant", "cosine"], "of the learning rate: as it is, or to zero along a cosine"
+]
 Size = Annotated[int, Bounds(at_least=8), "pixels a side that pictures are brought to"]
 Width = Annotated[int, Bounds(at_least=4), "maps of the first convolution; the rest in proportion"]
+
+
+def _by_sgd(
+    data: str,
+    impl: Impl,
+    network: str,
+    weights: str | None,
+    size: int,
+    width: int | None,
+    batch_size: int,
+    lr: float,
+    schedule: Schedule,
+    epochs: int,
+) -> Experiment:
+    """As the book trains each network of the chapter: cross-entropy, plain gradient descent."""
+    lib = library(impl)
+    pictures = load_pictures(data, size=size)
+    model = make_network(
+        network,
+        len(pictures.classes),
+        in_channels=pictures.form[0],
+        size=size,
+        width=width,
+        weights=weights,
+        nn=lib.nn,
+    )
+    optimizer = lib.optim.SGD(model.parameters(), lr=lr)
+    falling = None
+    if schedule == "cosine":
+        falling = lib.optim.lr_scheduler.LambdaLR(optimizer, cosine(epochs))
+    return classification(
+        pictures,
+        model,
+        lib.cross_entropy,
+        optimizer,
+        batch_size=batch_size,
+        epochs=epochs,
+        schedule=falling,
+    )
 
 
 @recipe(
@@ -56,20 +99,7 @@ def alexnet(
         weights: xavier, the book's, or he, which suits ReLUs (of the book's form)
         network: the book's form, or the one whose weights are published
     """
-    lib = library(impl)
-    pictures = load_pictures(data, size=size)
-    model = make_network(
-        network,
-        len(pictures.classes),
-        in_channels=pictures.form[0],
-        size=size,
-        width=width,
-        weights=weights,
-        nn=lib.nn,
-    )
-    return by_sgd(
-        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
-    )
+    return _by_sgd(data, impl, network, weights, size, width, batch_size, lr, schedule, epochs)
 
 
 @recipe(
@@ -122,20 +152,7 @@ def vgg(
         weights: xavier, the book's, or he, which suits ReLUs (of the book's form)
         network: the book's, a quarter as wide, or those published, with batch norm or without
     """
-    lib = library(impl)
-    pictures = load_pictures(data, size=size)
-    model = make_network(
-        network,
-        len(pictures.classes),
-        in_channels=pictures.form[0],
-        size=size,
-        width=width,
-        weights=weights,
-        nn=lib.nn,
-    )
-    return by_sgd(
-        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
-    )
+    return _by_sgd(data, impl, network, weights, size, width, batch_size, lr, schedule, epochs)
 
 
 @recipe(
@@ -169,20 +186,7 @@ def nin(
     Args:
         weights: identity, or he or xavier (the book's) for the 1x1 layers too
     """
-    lib = library(impl)
-    pictures = load_pictures(data, size=size)
-    model = make_network(
-        "book-nin",
-        len(pictures.classes),
-        in_channels=pictures.form[0],
-        size=size,
-        width=width,
-        weights=weights,
-        nn=lib.nn,
-    )
-    return by_sgd(
-        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
-    )
+    return _by_sgd(data, impl, "book-nin", weights, size, width, batch_size, lr, schedule, epochs)
 
 
 @recipe(
@@ -219,20 +223,7 @@ def googlenet(
         weights: he, or xavier, the book's (of the book's form)
         network: the book's form, the published one with batch norm, or version 3
     """
-    lib = library(impl)
-    pictures = load_pictures(data, size=size)
-    model = make_network(
-        network,
-        len(pictures.classes),
-        in_channels=pictures.form[0],
-        size=size,
-        width=width,
-        weights=weights,
-        nn=lib.nn,
-    )
-    return by_sgd(
-        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
-    )
+    return _by_sgd(data, impl, network, weights, size, width, batch_size, lr, schedule, epochs)
 
 
 @recipe(
@@ -263,17 +254,8 @@ def batch_norm(
     Args:
         norm: none is LeNet as it was, for comparison
     """
-    lib = library(impl)
-    pictures = load_pictures(data, size=28)
-    model = make_network(
-        "book-batch-norm" if norm == "batch" else "book-lenet",
-        len(pictures.classes),
-        in_channels=pictures.form[0],
-        nn=lib.nn,
-    )
-    return by_sgd(
-        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
-    )
+    network = "book-batch-norm" if norm == "batch" else "book-lenet"
+    return _by_sgd(data, impl, network, None, 28, None, batch_size, lr, schedule, epochs)
 
 
 @recipe(
@@ -314,19 +296,7 @@ def resnet(
     Args:
         network: the book's form of ResNet-18, or the published ones
     """
-    lib = library(impl)
-    pictures = load_pictures(data, size=size)
-    model = make_network(
-        network,
-        len(pictures.classes),
-        in_channels=pictures.form[0],
-        size=size,
-        width=width,
-        nn=lib.nn,
-    )
-    return by_sgd(
-        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
-    )
+    return _by_sgd(data, impl, network, None, size, width, batch_size, lr, schedule, epochs)
 
 
 @recipe(
@@ -360,16 +330,4 @@ def densenet(
     Args:
         network: the book's form, or the published ones
     """
-    lib = library(impl)
-    pictures = load_pictures(data, size=size)
-    model = make_network(
-        network,
-        len(pictures.classes),
-        in_channels=pictures.form[0],
-        size=size,
-        width=width,
-        nn=lib.nn,
-    )
-    return by_sgd(
-        pictures, model, lib, batch_size=batch_size, lr=lr, schedule=schedule, epochs=epochs
-    )
+    return _by_sgd(data, impl, network, None, size, width, batch_size, lr, schedule, epochs)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +16,7 @@ from fathom.data.treatment import PLAIN, Treatment
 from fathom.metrics import accuracy
 from fathom.plots.pictures import picture_grid, weights_grid
 from fathom.predictors.pictures import PictureClassifier
-from fathom.recipes.libraries import Library
-from fathom.recipes.schedules import cosine
 
-Schedule = Annotated[
-    Literal["constant", "cosine"], "of the learning rate: as it is, or to zero along a cosine"
-]
 SHOWN = 18
 MEASURED = 2_000
 ROOM = 1 << 20  # numbers in a batch that is only looked at: a wide layer makes a hundred of each
@@ -58,32 +52,6 @@ def classification(
         metrics={"accuracy": accuracy},
         predictor=PictureClassifier(pictures.read, pictures.classes),
         report=classified(pictures),
-    )
-
-
-def by_sgd(
-    pictures: PictureSet,
-    model: nn.Module,
-    lib: Library,
-    *,
-    batch_size: int,
-    lr: float,
-    schedule: Schedule,
-    epochs: int,
-) -> Experiment:
-    """`classification` by plain stochastic gradient descent, as the book trains its networks."""
-    optimizer = lib.optim.SGD(model.parameters(), lr=lr)
-    falling = None
-    if schedule == "cosine":
-        falling = lib.optim.lr_scheduler.LambdaLR(optimizer, cosine(epochs))
-    return classification(
-        pictures,
-        model,
-        lib.cross_entropy,
-        optimizer,
-        batch_size=batch_size,
-        epochs=epochs,
-        schedule=falling,
     )
 
 
