@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from fathom.models.attention import AdditiveAttention, Kept, valid_mask
+from fathom.models.initialise import xavier
 from fathom.models.seq2seq import Encoder, Inputs, gru
 
 
@@ -117,7 +118,5 @@ def bahdanau(
     """Between vocabularies of so many `sources` and `targets`; weights of Xavier as in the book."""
     sizes = embedding_size, hidden_size, num_layers, dropout, nn
     model = Bahdanau(Encoder(sources, *sizes), Decoder(targets, *sizes))
-    for name, parameter in model.named_parameters():
-        if parameter.dim() > 1 and "embedding" not in name:
-            nn.init.xavier_uniform_(parameter)
+    xavier(model, nn)
     return model

@@ -14,6 +14,7 @@ import torch
 from torch import nn as torch_nn
 
 from fathom.core.errors import CheckpointError
+from fathom.models.initialise import xavier
 
 Group = list[torch_nn.Module]
 
@@ -35,9 +36,7 @@ def replace_head(
         head = nn.Linear(features, classes)
     else:
         head = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, classes))
-    for parameter in head.parameters():
-        if parameter.dim() > 1:
-            nn.init.xavier_uniform_(parameter)
+    xavier(head, nn)
     setattr(model.get_submodule(place), name, head)
     new: torch_nn.Module = head
     return new

@@ -30,6 +30,13 @@ def initialise(
     return model
 
 
+def xavier(model: torch.nn.Module, nn: Any) -> None:
+    """Xavier's scale for every matrix, those of recurrent layers too, but for embeddings."""
+    for name, parameter in model.named_parameters():
+        if parameter.dim() > 1 and "embedding" not in name:
+            nn.init.xavier_uniform_(parameter)
+
+
 def first_values(model: torch.nn.Module, weights: Weights, nn: ModuleType) -> torch.nn.Module:
     """Xavier's scale, as the book has it for every network, or He's, for those of ReLUs.
 

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from fathom.models.initialise import xavier
+
 Inputs = tuple[Tensor, Tensor, Tensor]
 State = tuple[Tensor, Tensor]
 
@@ -112,9 +114,7 @@ def seq2seq(
     """Between vocabularies of so many `sources` and `targets`; weights of Xavier as in the book."""
     sizes = embedding_size, hidden_size, num_layers, dropout, nn
     model = Seq2Seq(Encoder(sources, *sizes), Decoder(targets, *sizes))
-    for name, parameter in model.named_parameters():
-        if parameter.dim() > 1 and "embedding" not in name:
-            nn.init.xavier_uniform_(parameter)
+    xavier(model, nn)
     return model
 
 

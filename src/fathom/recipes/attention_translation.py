@@ -8,13 +8,11 @@ from fathom.core.arguments import Bounds, Count, Fraction, Impl, Rate
 from fathom.core.errors import SettingError
 from fathom.core.experiment import Experiment
 from fathom.core.recipe import recipe
-from fathom.core.seeds import current_seed
-from fathom.data.pairs import PairFile, pair_set
+from fathom.data.pairs import PairFile
 from fathom.models.bahdanau import bahdanau
 from fathom.models.transformer import transformer as transformer_model
 from fathom.recipes.libraries import library
-from fathom.recipes.schedules import inverse_root
-from fathom.recipes.translating import translation
+from fathom.recipes.translating import drawn_pairs, translation
 from fathom.recipes.translation import Examples, HeldOut, Hidden, MinFreq, Size, Steps
 
 Layers = Annotated[Count, "layers of the encoder, and of the decoder"]
@@ -64,14 +62,7 @@ def attention_seq2seq(
     the translation: `fathom predict attention-seq2seq "..." --show-attention`.
     """
     lib = library(impl)
-    pairs = pair_set(
-        data,
-        examples=examples,
-        held_out=held_out,
-        num_steps=num_steps,
-        min_freq=min_freq,
-        seed=current_seed(),
-    )
+    pairs = drawn_pairs(data, examples, held_out, num_steps, min_freq)
     model = bahdanau(
         len(pairs.source),
         len(pairs.target),
@@ -85,11 +76,11 @@ def attention_seq2seq(
         pairs,
         model,
         lib,
-        lib.optim.Adam(model.parameters(), lr=lr),
-        batch_size=batch_size,
-        epochs=epochs,
-        clip=clip,
         bucketed=bucketed,
+        batch_size=batch_size,
+        lr=lr,
+        clip=clip,
+        epochs=epochs,
     )
 
 
@@ -145,14 +136,7 @@ def transformer(
         wrong = f"does not go into --hidden-size {hidden_size}"
         raise SettingError(f"--num-heads {num_heads}", wrong, "each head takes an equal share")
     lib = library(impl)
-    pairs = pair_set(
-        data,
-        examples=examples,
-        held_out=held_out,
-        num_steps=num_steps,
-        min_freq=min_freq,
-        seed=current_seed(),
-    )
+    pairs = drawn_pairs(data, examples, held_out, num_steps, min_freq)
     model = transformer_model(
         len(pairs.source),
         len(pairs.target),
@@ -163,18 +147,14 @@ def transformer(
         dropout=dropout,
         nn=lib.nn,
     )
-    optimizer = lib.optim.Adam(model.parameters(), lr=lr)
-    schedule = None
-    if warm_up:
-        schedule = lib.optim.lr_scheduler.LambdaLR(optimizer, inverse_root(warm_up))
     return translation(
         pairs,
         model,
         lib,
-        optimizer,
-        batch_size=batch_size,
-        epochs=epochs,
-        clip=clip,
         bucketed=bucketed,
-        schedule=schedule,
+        batch_size=batch_size,
+        lr=lr,
+        warm_up=warm_up,
+        clip=clip,
+        epochs=epochs,
     )

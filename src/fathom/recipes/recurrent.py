@@ -18,7 +18,7 @@ from fathom.core.recipe import recipe
 from fathom.data.texts import Text, Texts, Units, beginnings, load_text
 from fathom.data.token_batches import TokenBatches
 from fathom.models.gpt import GPT, gpt
-from fathom.models.language import LanguageModel, language_model
+from fathom.models.language import Cell, LanguageModel, language_model
 from fathom.plots.passages import surprises
 from fathom.predictors.continuation import Continuation
 from fathom.recipes.libraries import Library, library
@@ -76,13 +76,11 @@ def rnn(
     makes a new one of it by the same weights. On ten thousand characters it learns the text by
     heart: the perplexity on what it has not seen tells how little it learned of the language.
     """
-    lib = library(impl)
     text = load_text(data, unit=unit)
-    model = language_model(
-        len(text.vocab), hidden_size, cell="rnn", embedding_size=embedding_size, nn=lib.nn
-    )
     batches = _batches(text, tokens, order, batch_size, num_steps)
-    return _writing(text, model, lib, batches, lr, clip, epochs, prefix)
+    return _recurrent(
+        "rnn", text, batches, impl, hidden_size, embedding_size, lr, clip, epochs, prefix
+    )
 
 
 @recipe(
@@ -115,13 +113,11 @@ def gru(
     A gated recurrent unit keeps what it holds for as long as its update gate stays shut, so
     gradients reach further back than through the plain recurrence of `rnn`.
     """
-    lib = library(impl)
     text = load_text(data, unit=unit)
-    model = language_model(
-        len(text.vocab), hidden_size, cell="gru", embedding_size=embedding_size, nn=lib.nn
-    )
     batches = _batches(text, tokens, order, batch_size, num_steps)
-    return _writing(text, model, lib, batches, lr, clip, epochs, prefix)
+    return _recurrent(
+        "gru", text, batches, impl, hidden_size, embedding_size, lr, clip, epochs, prefix
+    )
 
 
 @recipe(
@@ -154,13 +150,11 @@ def lstm(
     The cell is only ever scaled and added to; what is written, kept and shown is decided by three
     gates. It was the first recurrent network whose gradients did not die away over long texts.
     """
-    lib = library(impl)
     text = load_text(data, unit=unit)
-    model = language_model(
-        len(text.vocab), hidden_size, cell="lstm", embedding_size=embedding_size, nn=lib.nn
-    )
     batches = _batches(text, tokens, order, batch_size, num_steps)
-    return _writing(text, model, lib, batches, lr, clip, epochs, prefix)
+    return _recurrent(
+        "lstm", text, batches, impl, hidden_size, embedding_size, lr, clip, epochs, prefix
+    )
 
 
 @recipe(
@@ -198,13 +192,30 @@ def deep_rnn(
     Without recurrence, `--cell attention` is a Transformer that only writes (Radford et al.,
     2018): of the text it sees the last `num_steps` tokens, all at once.
     """
-    lib = library(impl)
     text = load_text(data, unit=unit)
+    batches = _batches(text, tokens, order, batch_size, num_steps)
     if cell == "attention":
-        return _attending(
-            text, lib, tokens, order, batch_size, num_steps, hidden_size, num_layers, lr, clip,
-            epochs, prefix,
-        )  # fmt: skip
+        return _attending(text, batches, impl, hidden_size, num_layers, lr, clip, epochs, prefix)
+    return _recurrent(
+        cell, text, batches, impl, hidden_size, embedding_size, lr, clip, epochs, prefix, num_layers
+    )
+
+
+def _recurrent(
+    cell: Cell,
+    text: Text,
+    batches: tuple[TokenBatches, TokenBatches],
+    impl: Impl,
+    hidden_size: int,
+    embedding_size: int | None,
+    lr: float,
+    clip: float,
+    epochs: int,
+    prefix: str,
+    num_layers: int = 1,
+) -> Experiment:
+    """Layers of the `cell`, whose state is carried from each batch to the next."""
+    lib = library(impl)
     model = language_model(
         len(text.vocab),
         hidden_size,
@@ -213,17 +224,13 @@ def deep_rnn(
         embedding_size=embedding_size,
         nn=lib.nn,
     )
-    batches = _batches(text, tokens, order, batch_size, num_steps)
     return _writing(text, model, lib, batches, lr, clip, epochs, prefix)
 
 
 def _attending(
     text: Text,
-    lib: Library,
-    tokens: int | None,
-    order: str,
-    batch_size: int,
-    num_steps: int,
+    batches: tuple[TokenBatches, TokenBatches],
+    impl: Impl,
     hidden_size: int,
     num_layers: int,
     lr: float,
@@ -235,17 +242,18 @@ def _attending(
     if hidden_size % HEADS:
         wrong = f"is no multiple of {HEADS}, the heads of a layer"
         raise SettingError(f"--hidden-size {hidden_size}", wrong, "take another size")
+    lib = library(impl)
+    train, valid = batches
     model = gpt(
         len(text.vocab),
         hidden_size=hidden_size,
         num_layers=num_layers,
         num_heads=HEADS,
-        context=num_steps,
+        context=train.num_steps,
         nn=lib.nn,
     )
-    train, valid = _batches(text, tokens, order, batch_size, num_steps)
     valid = TokenBatches(
-        valid.ids, batch_size=valid.batch_size, num_steps=num_steps, whole=True, split="valid"
+        valid.ids, batch_size=valid.batch_size, num_steps=train.num_steps, whole=True, split="valid"
     )
     experiment = _writing(text, model, lib, (train, valid), lr, clip, epochs, prefix)
     return replace(experiment, optimizer=lib.optim.Adam(model.parameters(), lr=lr))

@@ -6,16 +6,16 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler
 
 from fathom.core.experiment import Experiment
 from fathom.core.findings import Findings, Number, Table
+from fathom.core.seeds import current_seed
 from fathom.data.pair_batches import NOTHING, PairBatches
-from fathom.data.pairs import Pairs, PairSet, Sentence
+from fathom.data.pairs import Pairs, PairSet, Sentence, pair_set
 from fathom.predictors.translation import Translator
 from fathom.recipes.libraries import Library
+from fathom.recipes.schedules import inverse_root
 from fathom.text.bleu import book_bleu, corpus_bleu
 
 MEASURED = 4_000  # held-out sentences that are translated in the end, at most
@@ -29,23 +29,40 @@ BOOK_SENTENCES = (
 )
 
 
+def drawn_pairs(
+    data: str, examples: int | None, held_out: float, num_steps: int, min_freq: int
+) -> PairSet:
+    """The pairs of `data`; the run's seed draws which of them are held out."""
+    return pair_set(
+        data,
+        examples=examples,
+        held_out=held_out,
+        num_steps=num_steps,
+        min_freq=min_freq,
+        seed=current_seed(),
+    )
+
+
 def translation(
     pairs: PairSet,
     model: nn.Module,
     lib: Library,
-    optimizer: torch.optim.Optimizer,
     *,
-    batch_size: int,
-    epochs: int,
-    clip: float,
     bucketed: bool,
-    schedule: LRScheduler | None = None,
+    batch_size: int,
+    lr: float,
+    warm_up: int = 0,
+    clip: float,
+    epochs: int,
 ) -> Experiment:
-    """Train `model` on target tokens, padding left out; measure it on what was held out.
+    """Train `model` by Adam on target tokens, padding left out; measure it on what was held out.
 
-    The `schedule`, if any, steps after each update.
+    In the first `warm_up` steps, if any, the rate rises to `lr`, then to fall as their root.
     """
-
+    optimizer = lib.optim.Adam(model.parameters(), lr=lr)
+    schedule = None
+    if warm_up:
+        schedule = lib.optim.lr_scheduler.LambdaLR(optimizer, inverse_root(warm_up))
     cross_entropy = lib.nn.CrossEntropyLoss(ignore_index=NOTHING)
 
     def loss(logits_BTV: Tensor, labels_BT: Tensor) -> Tensor:

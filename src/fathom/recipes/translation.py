@@ -16,7 +16,7 @@ from fathom.data.pairs import EOS, PAD, Numbered, PairFile, PairSet, pair_set, p
 from fathom.models.seq2seq import seq2seq as seq2seq_model
 from fathom.plots.lengths import length_histogram
 from fathom.recipes.libraries import library
-from fathom.recipes.translating import translation
+from fathom.recipes.translating import drawn_pairs, translation
 
 Examples = Annotated[Count | None, "train on the first so many pairs; or on all"]
 Steps = Annotated[int, Bounds(at_least=2), "tokens of a sentence that are kept, with <eos>"]
@@ -167,14 +167,7 @@ def seq2seq(
     state, which is why it forgets long ones: `attention-seq2seq` looks back instead.
     """
     lib = library(impl)
-    pairs = pair_set(
-        data,
-        examples=examples,
-        held_out=held_out,
-        num_steps=num_steps,
-        min_freq=min_freq,
-        seed=current_seed(),
-    )
+    pairs = drawn_pairs(data, examples, held_out, num_steps, min_freq)
     model = seq2seq_model(
         len(pairs.source),
         len(pairs.target),
@@ -188,9 +181,9 @@ def seq2seq(
         pairs,
         model,
         lib,
-        lib.optim.Adam(model.parameters(), lr=lr),
-        batch_size=batch_size,
-        epochs=epochs,
-        clip=clip,
         bucketed=bucketed,
+        batch_size=batch_size,
+        lr=lr,
+        clip=clip,
+        epochs=epochs,
     )
