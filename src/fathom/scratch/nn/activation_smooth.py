@@ -13,9 +13,10 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fathom.scratch.nn.elementwise import InPlace, Shown, above, elementwise, exp, in_place
+from fathom.scratch.nn.elementwise import above, elementwise, exp
+from fathom.scratch.nn.layer import layer
 
 # Values for which a SELU layer keeps mean 0 and variance 1 (Klambauer et al., equation 14).
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
@@ -52,27 +53,19 @@ def _softplus_slope(x: Tensor, beta: float, threshold: float) -> Tensor:
 
 
 @elementwise(saves="input", slope=_softplus_slope)
-def _softplus(x: Tensor, beta: float, threshold: float) -> Tensor:
-    # log(1 + e^z) = max(z, 0) + log(1 + e^-|z|), whose exponential cannot overflow.
-    z = beta * x
-    y = exp(z.abs(), -1).log1p_().mul_(z.clone().le_(threshold)).add_(z.clamp(min=0)).div_(beta)
-    return torch.where(z > threshold, x, y) if threshold < 0 else y
-
-
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + e^bx) / b, a smooth ReLU; exactly x where b x exceeds `threshold`."""
-    return _softplus(input, beta, threshold)
+    # log(1 + e^z) = max(z, 0) + log(1 + e^-|z|), whose exponential cannot overflow.
+    z = beta * input
+    y = exp(z.abs(), -1).log1p_().mul_(z.clone().le_(threshold)).add_(z.clamp(min=0)).div_(beta)
+    return torch.where(z > threshold, input, y) if threshold < 0 else y
 
 
 @elementwise(saves="part", slope=lambda x, s: (1 - s).mul_(x).add_(1).mul_(s))
-def _silu(x: Tensor) -> tuple[Tensor, Tensor]:
-    s = sigmoid(x)
-    return x * s, s
-
-
-def silu(input: Tensor, inplace: bool = False) -> Tensor:
+def silu(input: Tensor, inplace: bool = False) -> tuple[Tensor, Tensor]:
     """x sigmoid(x), also called swish."""
-    return in_place(_silu, input, inplace)
+    s = sigmoid(input)
+    return input * s, s
 
 
 def _mish_slope(x: Tensor) -> Tensor:
@@ -82,46 +75,46 @@ def _mish_slope(x: Tensor) -> Tensor:
 
 
 @elementwise(saves="input", slope=_mish_slope)
-def _mish(x: Tensor) -> Tensor:
-    # tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2): one exponential, no logarithm.
-    e = exp(x.clamp(max=20))
-    n = e.mul_(e + 2)
-    return x * n / (n + 2)
-
-
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
-    """x tanh(softplus(x)); beyond x = 20 it equals x in double precision."""
-    return in_place(_mish, input, inplace)
+    """x tanh(log(1 + e^x)), which equals x n / (n + 2) with n = e^x (e^x + 2): no logarithm.
+
+    Beyond x = 20 it equals x in double precision.
+    """
+    e = exp(input.clamp(max=20))
+    n = e.mul_(e + 2)
+    return input * n / (n + 2)
 
 
-def _elu_slope(x: Tensor, alpha: float, scale: float, rate: float) -> Tensor:
+def _elu_slope(x: Tensor, alpha: float, scale: float = 1.0, rate: float = 1.0) -> Tensor:
     # For x > 0 the exponential is e^0; the second term corrects alpha * rate to 1.
     tail = exp(x.clamp(max=0), rate) * (scale * alpha * rate)
     return tail.add_(above(x), alpha=scale * (1 - alpha * rate)) if alpha * rate != 1 else tail
 
 
-@elementwise(saves="input", slope=_elu_slope)
-def _elu(x: Tensor, alpha: float, scale: float, rate: float) -> Tensor:
+def _elu(x: Tensor, alpha: float, scale: float = 1.0, rate: float = 1.0) -> Tensor:
     """scale x above zero, scale alpha (e^(rate x) - 1) below."""
     tail = (x.clamp(max=0) * rate).expm1_().mul_(alpha)
     return tail.add_(x.clamp(min=0)).mul_(scale)
 
 
+@elementwise(saves="input", slope=_elu_slope)
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x above zero, alpha (e^x - 1) below."""
-    return in_place(_elu, input, inplace, alpha, 1.0, 1.0)
+    return _elu(input, alpha)
 
 
+@elementwise(saves="input", slope=lambda x, alpha: _elu_slope(x, alpha, rate=1 / alpha))
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x above zero, alpha (e^(x / alpha) - 1) below: slope 1 on both sides of zero."""
     if alpha == 0:
         raise ZeroDivisionError("celu: alpha is 0, and e^(x / alpha) needs it to be another number")
-    return in_place(_elu, input, inplace, alpha, 1.0, 1 / alpha)
+    return _elu(input, alpha, rate=1 / alpha)
 
 
+@elementwise(saves="input", slope=lambda x: _elu_slope(x, SELU_ALPHA, SELU_SCALE))
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """A scaled ELU whose outputs keep mean 0 and variance 1 from layer to layer."""
-    return in_place(_elu, input, inplace, SELU_ALPHA, SELU_SCALE, 1.0)
+    return _elu(input, SELU_ALPHA, SELU_SCALE)
 
 
 def _gelu_slope(x: Tensor, below: Tensor) -> Tensor:
@@ -130,7 +123,6 @@ def _gelu_slope(x: Tensor, below: Tensor) -> Tensor:
 
 @elementwise(saves="part", slope=_gelu_slope)
 def _gelu_exact(x: Tensor) -> tuple[Tensor, Tensor]:
-    """x times the probability that a standard normal number is below x."""
     below = (x * math.sqrt(0.5)).erf_().add_(1).mul_(0.5)
     return x * below, below
 
@@ -160,125 +152,24 @@ def tanhshrink(input: Tensor) -> Tensor:
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half along `dim`, gated by the sigmoid of the second half."""
-    if input.dim() == 0:
-        raise RuntimeError("glu: the input is a single number and cannot be halved")
-    if input.size(dim) % 2:
+    if input.dim() == 0 or input.size(dim) % 2:
         raise RuntimeError(
-            f"glu: dimension {dim} must have an even size to be halved, it has {input.size(dim)}"
+            f"glu: dimension {dim} must have an even size to be halved, the input has shape "
+            f"{tuple(input.shape)}"
         )
     value, gate = input.chunk(2, dim)
     return value * sigmoid(gate)
 
 
-class Sigmoid(nn.Module):
-    """1 / (1 + e^-x)."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return sigmoid(input)
-
-
-class Tanh(nn.Module):
-    """(e^2x - 1) / (e^2x + 1)."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return tanh(input)
-
-
-class LogSigmoid(nn.Module):
-    """log(1 / (1 + e^-x))."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return logsigmoid(input)
-
-
-class Softplus(Shown):
-    """log(1 + e^bx) / b; exactly x where b x exceeds `threshold`."""
-
-    shown = ("beta", "threshold")
-
-    def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
-        super().__init__()
-        self.beta, self.threshold = beta, threshold
-
-    def forward(self, input: Tensor) -> Tensor:
-        return softplus(input, self.beta, self.threshold)
-
-
-class SiLU(InPlace):
-    """x sigmoid(x)."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return silu(input, self.inplace)
-
-
-class Mish(InPlace):
-    """x tanh(softplus(x))."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return mish(input, self.inplace)
-
-
-class ELU(Shown):
-    """x above zero, alpha (e^x - 1) below."""
-
-    shown = ("alpha",)
-
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        self.alpha, self.inplace = alpha, inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        return elu(input, self.alpha, self.inplace)
-
-
-class CELU(Shown):
-    """x above zero, alpha (e^(x / alpha) - 1) below."""
-
-    shown = ("alpha",)
-
-    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
-        super().__init__()
-        self.alpha, self.inplace = alpha, inplace
-
-    def forward(self, input: Tensor) -> Tensor:
-        return celu(input, self.alpha, self.inplace)
-
-
-class SELU(InPlace):
-    """A scaled ELU that keeps mean 0 and variance 1."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return selu(input, self.inplace)
-
-
-class GELU(Shown):
-    """x P(Z < x) for a standard normal Z."""
-
-    shown = ("approximate",)
-
-    def __init__(self, approximate: str = "none") -> None:
-        super().__init__()
-        self.approximate = approximate
-
-    def forward(self, input: Tensor) -> Tensor:
-        return gelu(input, self.approximate)
-
-
-class Tanhshrink(nn.Module):
-    """x - tanh(x)."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        return tanhshrink(input)
-
-
-class GLU(Shown):
-    """The first half along `dim`, gated by the sigmoid of the second half."""
-
-    shown = ("dim",)
-
-    def __init__(self, dim: int = -1) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        return glu(input, self.dim)
+Sigmoid = layer("Sigmoid", sigmoid)
+Tanh = layer("Tanh", tanh)
+LogSigmoid = layer("LogSigmoid", logsigmoid)
+Softplus = layer("Softplus", softplus, "beta={beta}, threshold={threshold}")
+SiLU = layer("SiLU", silu, "")
+Mish = layer("Mish", mish, "")
+ELU = layer("ELU", elu, "alpha={alpha}")
+CELU = layer("CELU", celu, "alpha={alpha}")
+SELU = layer("SELU", selu, "")
+GELU = layer("GELU", gelu, "approximate={approximate!r}")
+Tanhshrink = layer("Tanhshrink", tanhshrink)
+GLU = layer("GLU", glu, "dim={dim}")

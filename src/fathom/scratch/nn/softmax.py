@@ -13,9 +13,10 @@ import warnings
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fathom.scratch.nn.elementwise import Shown, exp
+from fathom.scratch.nn.elementwise import HALF, exp
+from fathom.scratch.nn.layer import layer
 
 
 class _Softmax(torch.autograd.Function):
@@ -57,16 +58,15 @@ def _apply(function: Any, name: str, input: Tensor, dim: int | None, dtype: Any)
     if dim is None:
         warnings.warn(f"{name}: dim is not given; it is guessed from the shape", stacklevel=4)
         dim = 0 if input.dim() in (0, 1, 3) else 1
-    if dtype is not None:
-        input = input.to(dtype)
+    input = input if dtype is None else input.to(dtype)
     if not input.is_floating_point():
         raise RuntimeError(f"{name}: the input is {input.dtype}, must be floating point")
-    # Half precision has three digits, too few for a long sum: compute in single, then round.
-    wide = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
-    if input.dim() == 0:
-        return function.apply(wide.reshape(1), 0).reshape(()).to(input.dtype)
     if input.numel() == 0:
         return input.clone()
+    # Half precision has three digits, too few for a long sum: compute in single, then round.
+    wide = input.float() if input.dtype in HALF else input
+    if input.dim() == 0:
+        return function.apply(wide.reshape(1), 0).reshape(()).to(input.dtype)
     return function.apply(wide, dim).to(input.dtype)
 
 
@@ -87,53 +87,19 @@ def log_softmax(
 def softmin(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: torch.dtype | None = None
 ) -> Tensor:
-    """The softmax of -x."""
+    """The softmax of -x along `dim`."""
     return _apply(_Softmax, "softmin", -input, dim, dtype)
 
 
-class Softmax(Shown):
-    """e^x / sum e^x along `dim`."""
-
-    shown = ("dim",)
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        return softmax(input, self.dim)
-
-
-class LogSoftmax(Shown):
-    """x - log sum e^x along `dim`."""
-
-    shown = ("dim",)
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        return log_softmax(input, self.dim)
-
-
-class Softmin(Shown):
-    """The softmax of -x along `dim`."""
-
-    shown = ("dim",)
-
-    def __init__(self, dim: int | None = None) -> None:
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        return softmin(input, self.dim)
-
-
-class Softmax2d(nn.Module):
+def _softmax2d(input: Tensor) -> Tensor:
     """The softmax over the channels of `(batch, channels, height, width)` or without batch."""
+    if input.dim() not in (3, 4):
+        raise ValueError(f"Softmax2d: expected 3D or 4D input (got {input.dim()}D input)")
+    return softmax(input, -3)
 
-    def forward(self, input: Tensor) -> Tensor:
-        if input.dim() not in (3, 4):
-            raise ValueError(f"Softmax2d: expected 3D or 4D input (got {input.dim()}D input)")
-        return softmax(input, -3)
+
+UNSHOWN = "_stacklevel dtype"
+Softmax = layer("Softmax", softmax, "dim={dim}", without=UNSHOWN)
+LogSoftmax = layer("LogSoftmax", log_softmax, "dim={dim}", without=UNSHOWN)
+Softmin = layer("Softmin", softmin, "dim={dim}", without=UNSHOWN)
+Softmax2d = layer("Softmax2d", _softmax2d)
