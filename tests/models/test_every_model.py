@@ -14,6 +14,7 @@ from kinds_of_input import Shape, made, sentences, some, tokens
 
 import fathom.models
 from fathom import scratch
+from fathom.models.lean import lean
 
 SCALES = [
     tuple(torch.tensor(row) for row in ([0.1, 0.0, -0.2], [1.0, 2.0, 0.5], [0.0, 1.0, 0.0]))
@@ -312,6 +313,14 @@ def test_examples_do_not_see_each_other(build, arguments, shape, parameters):
     model = build(**arguments).double().eval()
     inputs = made(shape, torch.float64)
     torch.testing.assert_close(model(inputs)[1:3], model(some(inputs, slice(1, 3))))
+
+
+@pytest.mark.parametrize(("build", "arguments", "shape", "parameters"), EVERY)
+@pytest.mark.parametrize("nn", [torch.nn, scratch.nn], ids=["torch", "scratch"])
+def test_a_lean_twin_computes_the_same(build, arguments, shape, parameters, nn):
+    model = build(**arguments, nn=nn).eval()
+    inputs = made(shape)
+    assert torch.equal(lean(model)(inputs), model(inputs))
 
 
 @pytest.mark.parametrize(("build", "arguments", "shape", "parameters"), PICTURES)

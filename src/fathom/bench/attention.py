@@ -24,6 +24,7 @@ from fathom.bench.race import Case, Epoch
 from fathom.bench.translation import bare_epoch, book_epoch
 from fathom.data.pairs import BOS, PairSet, pair_set
 from fathom.models.bahdanau import bahdanau
+from fathom.models.lean import lean
 from fathom.models.transformer import transformer as transformer_model
 from fathom.recipes.attention_translation import transformer
 from fathom.text.decode import beam, greedy
@@ -103,9 +104,10 @@ def _ours(together: bool) -> Callable[[], Epoch]:
         size = SOURCES if together else 1
 
         def epoch() -> None:
+            quick = lean(model)  # as for each file of sentences that is translated
             with torch.inference_mode():
                 for some, lens in zip(numbers_BS.split(size), lens_B.split(size), strict=True):
-                    greedy(model, some, lens, **IDS).rows(-1)
+                    greedy(quick, some, lens, **IDS).rows(-1)
 
         return epoch
 
@@ -154,9 +156,10 @@ def _our_beam(size: int) -> Callable[[], Epoch]:
         numbers_BS, lens_B = _sources()
 
         def epoch() -> None:
+            quick = lean(model)
             with torch.inference_mode():
                 for some, lens in zip(numbers_BS.split(size), lens_B.split(size), strict=True):
-                    beam(model, some, lens, width=WIDTH, alpha=0.75, **IDS).rows(-1)
+                    beam(quick, some, lens, width=WIDTH, alpha=0.75, **IDS).rows(-1)
 
         return epoch
 

@@ -25,6 +25,8 @@ from fathom.models.dropout import dropout
 
 Kept = list[Tensor] | None
 """A list that the weights of each attention are added to, to be looked at."""
+KeysValues = tuple[Tensor, Tensor]
+"""The keys of some steps and their values, both (B, N, S, D)."""
 SHORT = 16  # keys, fewer than a vector unit takes at once
 
 
@@ -207,26 +209,24 @@ class MultiHeadAttention(torch.nn.Module):
         projected = self.keys_values(memory_BSH)
         return self.attend(queries_BLH, projected, mask, causal=causal, kept=kept)
 
-    def keys_values(self, memory_BSH: Tensor) -> Tensor:
-        """Keys and values (B, 2, N, S, D) of a memory: made once, looked at often."""
-        return _heads(self.key_value(memory_BSH), 2, self.num_heads)
+    def keys_values(self, memory_BSH: Tensor) -> KeysValues:
+        """Of a memory: made once, looked at often."""
+        keys_BNSD, values_BNSD = _heads(self.key_value(memory_BSH), 2, self.num_heads)
+        return keys_BNSD, values_BNSD
 
     def attend(
         self,
         queries_BLH: Tensor,
-        kv_B2NSD: Tensor,
+        keys_values: KeysValues,
         mask: Tensor | None = None,
         *,
         causal: bool = False,
         kept: Kept = None,
     ) -> Tensor:
         """The same with keys and values that were made before; `kept` gets (B, N, L, S)."""
-        queries_BNLD = self.query(queries_BLH).unflatten(-1, (self.num_heads, -1)).transpose(1, 2)
-        keys_BNSD, values_BNSD = kv_B2NSD.unbind(1)
+        (queries_BNLD,) = _heads(self.query(queries_BLH), 1, self.num_heads)
         mask = None if mask is None else mask.unsqueeze(-3)
-        taken_BNLD = self.attention(
-            queries_BNLD, keys_BNSD, values_BNSD, mask, causal=causal, kept=kept
-        )
+        taken_BNLD = self.attention(queries_BNLD, *keys_values, mask, causal=causal, kept=kept)
         return self.output(taken_BNLD.transpose(1, 2).flatten(2))
 
 
@@ -254,28 +254,26 @@ class SelfAttention(torch.nn.Module):
         x_BLH: Tensor,
         mask: Tensor | None = None,
         *,
-        past: Tensor | None = None,
+        past: KeysValues | None = None,
         causal: bool = False,
         kept: Kept = None,
-    ) -> tuple[Tensor, Tensor]:
-        """What each step takes, and the keys and values (B, 2, N, S, D) of all steps so far.
+    ) -> tuple[Tensor, KeysValues]:
+        """What each step takes, and the keys and values of all steps so far.
 
         `past` are those of the steps before these. `kept` gets (B, N, L, S).
         """
-        all_B3NLD = _heads(self.query_key_value(x_BLH), 3, self.num_heads)
-        queries, keys, values = all_B3NLD.unbind(1)
-        so_far = all_B3NLD[:, 1:]
+        queries, keys, values = _heads(self.query_key_value(x_BLH), 3, self.num_heads)
         if past is not None:
-            so_far = torch.cat([past, so_far], dim=3)
-            keys, values = so_far.unbind(1)
+            keys, values = torch.cat([past[0], keys], dim=2), torch.cat([past[1], values], dim=2)
         mask = None if mask is None else mask.unsqueeze(-3)
         taken_BNLD = self.attention(queries, keys, values, mask, causal=causal, kept=kept)
-        return self.output(taken_BNLD.transpose(1, 2).flatten(2)), so_far
+        return self.output(taken_BNLD.transpose(1, 2).flatten(2)), (keys, values)
 
 
-def _heads(x_BSX: Tensor, parts: int, heads: int) -> Tensor:
-    """(B, S, parts N D) to (B, parts, N, S, D)."""
-    return x_BSX.unflatten(-1, (parts, heads, -1)).permute(0, 2, 3, 1, 4)
+def _heads(x_BSX: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
+    """(B, S, parts N D) to each part's (B, N, S, D)."""
+    B, S, X = x_BSX.shape
+    return x_BSX.view(B, S, parts, heads, X // (parts * heads)).transpose(1, 3).unbind(2)
 
 
 def _begin(layers: list[torch.nn.Linear], heads: int, nn: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from fathom.models.attention import Kept, SelfAttention
+from fathom.models.attention import Kept, KeysValues, SelfAttention
 from fathom.models.dropout import dropout
 from fathom.models.transformer import FeedForward, TokensInPlace
 
@@ -31,8 +31,8 @@ class Block(torch.nn.Module):
         self.p = dropout
 
     def forward(
-        self, x_BTH: Tensor, past: Tensor | None, *, kept: Kept = None
-    ) -> tuple[Tensor, Tensor]:
+        self, x_BTH: Tensor, past: KeysValues | None, *, kept: Kept = None
+    ) -> tuple[Tensor, KeysValues]:
         normed_BTH = self.norm1(x_BTH)
         taken_BTH, own = self.attention(normed_BTH, past=past, causal=True, kept=kept)
         x_BTH = x_BTH + dropout(taken_BTH, self.p, self.training)
@@ -41,10 +41,10 @@ class Block(torch.nn.Module):
 
 
 class State(NamedTuple):
-    """The tokens (B, T) read so far, and each block's keys and values (B, 2, N, T, D) of them."""
+    """The tokens (B, T) read so far, and each block's keys and values of them."""
 
     tokens: Tensor
-    past: tuple[Tensor, ...]
+    past: tuple[KeysValues, ...]
 
 
 class GPT(torch.nn.Module):

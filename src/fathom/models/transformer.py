@@ -18,7 +18,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from fathom.models.attention import Kept, MultiHeadAttention, SelfAttention, valid_mask
+from fathom.models.attention import (
+    Kept,
+    KeysValues,
+    MultiHeadAttention,
+    SelfAttention,
+    valid_mask,
+)
 from fathom.models.dropout import dropout
 from fathom.models.positions import PositionalEncoding
 
@@ -80,7 +86,7 @@ class EncoderBlock(torch.nn.Module):
         self.ffn = FeedForward(size, inner_size, nn.ReLU(), nn)
         self.add_norm2 = AddNorm(size, dropout, nn)
 
-    def forward(self, x_BSH: Tensor, mask_B1S: Tensor, *, kept: Kept = None) -> Tensor:
+    def forward(self, x_BSH: Tensor, mask_B1S: Tensor | None, *, kept: Kept = None) -> Tensor:
         x_BSH = self.add_norm1(x_BSH, self.attention(x_BSH, mask_B1S, kept=kept)[0])
         return self.add_norm2(x_BSH, self.ffn(x_BSH))
 
@@ -100,13 +106,13 @@ class DecoderBlock(torch.nn.Module):
     def forward(
         self,
         x_BTH: Tensor,
-        source: Tensor,
-        mask_B1S: Tensor,
+        source: KeysValues,
+        mask_B1S: Tensor | None,
         *,
-        past: Tensor | None = None,
+        past: KeysValues | None = None,
         kept: Kept = None,
         kept_source: Kept = None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, KeysValues]:
         """These steps, and the keys and values of all so far, `past` being those before them."""
         taken_BTH, own = self.attention(x_BTH, past=past, causal=True, kept=kept)
         x_BTH = self.add_norm1(x_BTH, taken_BTH)
@@ -127,7 +133,7 @@ class Encoder(torch.nn.Module):
             [EncoderBlock(size, heads, inner, dropout, nn) for _ in range(layers)]
         )
 
-    def forward(self, source_BS: Tensor, mask_B1S: Tensor, *, kept: Kept = None) -> Tensor:
+    def forward(self, source_BS: Tensor, mask_B1S: Tensor | None, *, kept: Kept = None) -> Tensor:
         x_BSH = self.tokens(source_BS)
         for block in self.blocks:
             x_BSH = block(x_BSH, mask_B1S, kept=kept)
@@ -148,22 +154,22 @@ class Decoder(torch.nn.Module):
         self.output = nn.Linear(size, tokens)
         nn.init.xavier_uniform_(self.output.weight)
 
-    def sources(self, encoded_BSH: Tensor) -> tuple[Tensor, ...]:
+    def sources(self, encoded_BSH: Tensor) -> tuple[KeysValues, ...]:
         """What each block looks at the source by."""
         return tuple(block.source_attention.keys_values(encoded_BSH) for block in self.blocks)
 
     def forward(
         self,
         given_BT: Tensor,
-        sources: tuple[Tensor, ...],
-        mask_B1S: Tensor,
+        sources: tuple[KeysValues, ...],
+        mask_B1S: Tensor | None,
         *,
-        past: tuple[Tensor, ...] | None = None,
+        past: tuple[KeysValues, ...] | None = None,
         kept: Kept = None,
         kept_source: Kept = None,
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    ) -> tuple[Tensor, tuple[KeysValues, ...]]:
         """Logits (B, T, V), and each block's keys and values of all tokens so far."""
-        x_BTH = self.tokens(given_BT, 0 if past is None else past[0].shape[3])
+        x_BTH = self.tokens(given_BT, 0 if past is None else past[0][0].shape[2])
         so_far = []
         for number, (block, source) in enumerate(zip(self.blocks, sources, strict=True)):
             before = None if past is None else past[number]
@@ -177,12 +183,12 @@ class Decoder(torch.nn.Module):
 class State(NamedTuple):
     """What a step needs: each block's keys and values of the source, and of the target so far.
 
-    All (B, 2, N, S or T, D); the mask (B, 1, S) is True where a source goes on.
+    The mask (B, 1, S) is True where a source goes on; where all do to the end there is none.
     """
 
-    mask: Tensor
-    sources: tuple[Tensor, ...]
-    past: tuple[Tensor, ...] | None
+    mask: Tensor | None
+    sources: tuple[KeysValues, ...]
+    past: tuple[KeysValues, ...] | None
 
 
 class Transformer(torch.nn.Module):
@@ -202,7 +208,7 @@ class Transformer(torch.nn.Module):
         return self.decoder(given_BT, state.sources, state.mask)[0]
 
     def start(self, source_BS: Tensor, source_lens_B: Tensor) -> State:
-        mask_B1S = valid_mask(source_lens_B.to(source_BS.device), source_BS.shape[1])
+        mask_B1S = _going_on(source_lens_B, source_BS)
         encoded_BSH = self.encoder(source_BS, mask_B1S)
         return State(mask_B1S, self.decoder.sources(encoded_BSH), None)
 
@@ -220,11 +226,19 @@ class Transformer(torch.nn.Module):
         """
         source_BS, lens_B, given_BT = inputs
         kept: dict[str, list[Tensor]] = {"encoder": [], "decoder": [], "source": []}
-        mask_B1S = valid_mask(lens_B.to(source_BS.device), source_BS.shape[1])
+        mask_B1S = _going_on(lens_B, source_BS)
         encoded_BSH = self.encoder(source_BS, mask_B1S, kept=kept["encoder"])
         sources = self.decoder.sources(encoded_BSH)
         self.decoder(given_BT, sources, mask_B1S, kept=kept["decoder"], kept_source=kept["source"])
         return {name: torch.stack(layers, dim=1) for name, layers in kept.items()}
+
+
+def _going_on(lens_B: Tensor, source_BS: Tensor) -> Tensor | None:
+    """(B, 1, S), True where a source goes on; None if all do to the end, if asking is cheap."""
+    S = source_BS.shape[1]
+    if lens_B.device.type == "cpu" and int(lens_B.min()) >= S:
+        return None
+    return valid_mask(lens_B.to(source_BS.device), S)
 
 
 def transformer(

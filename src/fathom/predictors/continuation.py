@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fathom.core.errors import DataError
+from fathom.models.lean import lean
 from fathom.plots.passages import passages
 from fathom.text.sampling import next_token
 from fathom.text.tokenise import Unit, joined, tokens
@@ -79,7 +80,7 @@ class Continuation:
         ids = self.encode(prefix)
         device = next(model.parameters()).device
         found: list[Tensor] = []
-        read: Any = model.read  # each takes the states that it gave
+        read: Any = lean(model).read  # each takes the states that it gave
         with torch.no_grad():
             logits, state = read(torch.tensor([ids], device=device))
             for _ in range(length):

@@ -14,6 +14,7 @@ import torch
 from fathom.core.errors import DataError, SettingError
 from fathom.data.pairs import BOS, EOS, PairSet, Sentence, padded
 from fathom.data.text_files import pieces
+from fathom.models.lean import lean
 from fathom.plots.heatmaps import attention_map, heatmap_grid
 from fathom.plots.translations import side_by_side
 from fathom.text.decode import beam as beam_search
@@ -51,7 +52,7 @@ class Translator:
         `model` is in evaluation mode, under `no_grad`. Sentences of like length go together. A
         `beam` wider than 1 looks for those that are most probable, given their length.
         """
-        device = next(model.parameters()).device
+        device, model = next(model.parameters()).device, lean(model)
         order = sorted(range(len(sentences)), key=lambda i: len(sentences[i]))
         found: dict[int, tuple[Sentence, float]] = {}
         ids: dict[str, Any] = dict(begin=BOS, end=EOS, max_steps=self.pairs.num_steps)

@@ -133,15 +133,16 @@ def _token_by_token(
     """
     state = decoder.start(source_BS, source_lens_B)
     tokens_B = source_BS.new_full((len(source_BS),), begin)
-    ended_B = torch.zeros_like(tokens_B, dtype=torch.bool)
     steps: list[tuple[Tensor, Tensor]] = []
-    while len(steps) < max_steps and not (steps and ended_B.all()):
+    going_on = list(range(len(source_BS)))
+    while going_on and len(steps) < max_steps:
         logits_BV, state = decoder.step(tokens_B, state)
         tokens_B, log_probs_B = choose(logits_BV.float())
         steps.append((tokens_B, log_probs_B))
-        ended_B |= tokens_B == end
+        said = tokens_B.tolist()
+        going_on = [row for row in going_on if said[row] != end]
     tokens_BT, log_probs_BT = (torch.stack(parts, dim=1) for parts in zip(*steps, strict=True))
-    is_end_BT = (tokens_BT == end).int()
+    is_end_BT = tokens_BT == end
     after_BT = is_end_BT.cumsum(1) > is_end_BT
     return Decoded(
         tokens_BT.masked_fill(after_BT, end), log_probs_BT.masked_fill(after_BT, 0).sum(1)
