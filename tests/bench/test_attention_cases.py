@@ -1,9 +1,12 @@
-"""The benchmarks of attention: every contender runs; the book's network computes what ours does."""
+"""The benchmarks of attention: contenders do the same work; the book's network computes ours."""
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from learning import losses, rows_of_logits
 
 from fathom.bench import attention
 from fathom.bench.book_transformer import BookTransformer
@@ -12,10 +15,28 @@ from fathom.models.transformer import transformer
 SIZES = dict(hidden_size=8, num_layers=2, num_heads=2, ffn_size=6, dropout=0.0)
 
 
-@pytest.mark.parametrize("name", [name for name in attention.CASES if name != "transformer-256"])
-def test_each_contender_runs(name):
-    for build in attention.CASES[name].build.values():
-        build()()
+def test_each_contender_learns_in_as_many_steps(monkeypatch):
+    case = attention.CASES["transformer"]
+    for name, build in case.build.items():
+        epoch = build()
+        first, then = losses(epoch, monkeypatch), losses(epoch, monkeypatch)
+        assert len(first) == len(then) == math.ceil(case.work / 64), name
+        assert sum(then) < 0.9 * sum(first), name
+        if name != "peer":  # which adds up what the others take the mean of
+            assert first[0] == pytest.approx(3.0, rel=0.2), "of an untrained network"
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("decode", attention.TOKENS),
+        ("decode-16", attention.TOKENS),
+        ("beam", attention.SOURCES * (1 + attention.WIDTH * (attention.STEPS - 1))),
+    ],
+)
+def test_each_contender_asks_as_often_what_comes_next(name, rows):
+    for contender, build in attention.CASES[name].build.items():
+        assert rows_of_logits(build(), attention.WORDS) == rows, contender
 
 
 def test_the_large_one_is_given_as_many_words_as_is_said():

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from pathlib import Path
+
 import pytest
 import torch
+from learning import losses
 
 from fathom.bench import language
 from fathom.bench.race import cases
@@ -23,20 +27,36 @@ def small(monkeypatch):
 
 @pytest.mark.parametrize("name", ["rnn", "gru-scratch", "lstm-scratch-bf16"])
 @pytest.mark.parametrize("contender", ["ours", "peer", "bare"])
-def test_every_contender_learns_for_an_epoch(name, contender, tmp_path, monkeypatch):
-    monkeypatch.setenv("FATHOM_CACHE", str(tmp_path))
-    cases()[name].build[contender]()()
+def test_every_contender_learns_in_as_many_steps(name, contender, monkeypatch):
+    epoch = cases()[name].build[contender]()
+    first, then = losses(epoch, monkeypatch), losses(epoch, monkeypatch)
+    assert len(first) == len(then) == (language.TOKENS - language.STEPS) // (32 * 35) == 2
+    _, characters = language._characters()
+    assert first[0] == pytest.approx(math.log(characters), rel=0.05), "untrained, it only guesses"
+    assert sum(then) < 0.99 * sum(first)
 
 
-def test_an_epoch_is_as_many_tokens_as_is_said():
-    language._characters.cache_clear()
+def test_an_epoch_is_as_many_tokens_as_is_said(monkeypatch):
+    monkeypatch.setattr(language, "TOKENS", 10_000)
     torch.manual_seed(0)
     batches = list(language._batches())
+    assert sum(tokens.numel() for tokens, _ in batches) == language.SEEN
     assert all(tokens.shape == after.shape == (32, 35) for tokens, after in batches)
     assert all(torch.equal(tokens[:, 1:], after[:, :-1]) for tokens, after in batches)
 
 
 @pytest.mark.skipif(found(time_machine.SOURCE) is None, reason="no timemachine.txt")
-@pytest.mark.parametrize("contender", ["ours", "peer", "bare"])
-def test_the_time_machine_is_read(contender):
-    cases()["time-machine"].build[contender]()()
+def test_the_time_machine_is_read_to_the_same_numbers(monkeypatch):
+    """By ours and the book's way; the bare one counts words, the least that reading is."""
+    case, words, texts, numbers = cases()["time-machine"], [], [], []
+    epochs = {name: build() for name, build in case.build.items()}
+    load, tensor = language.load_text, torch.tensor
+    monkeypatch.setattr(language, "load_text", lambda name: texts.append(load(name)))
+    monkeypatch.setattr(torch, "tensor", lambda values: numbers.append(tensor(values)))
+    epochs["ours"]()
+    epochs["peer"]()
+    assert len(texts[0]) == len(numbers[0]) == case.work
+    assert torch.equal(texts[0].ids.long(), numbers[0])
+    monkeypatch.setattr(language, "Counter", words.extend)
+    epochs["bare"]()
+    assert len(words) == len(Path(language._time_machine()).read_text(encoding="utf-8").split())

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-import pytest
+import math
+
 import torch
+from learning import losses
 
 from fathom.bench import translation
 from fathom.bench.race import cases
 from fathom.data.pairs import EOS, PAD
+from fathom.text.vocab import Vocab
 
 
-@pytest.mark.parametrize("name", ["seq2seq", "translate"])
-def test_each_contender_runs(name):
-    case = cases()[name]
-    for build in case.build.values():
-        build()()
+def test_each_contender_learns_in_as_many_steps(monkeypatch):
+    case = cases()["seq2seq"]
+    for name, build in case.build.items():
+        epoch = build()
+        first, then = losses(epoch, monkeypatch), losses(epoch, monkeypatch)
+        assert len(first) == len(then) == math.ceil(case.work / 64), name
+        assert sum(then) < 0.9 * sum(first), name
+
+
+def test_each_contender_writes_the_same_translations(monkeypatch):
+    written = []
+    decode = Vocab.decode
+    monkeypatch.setattr(
+        Vocab, "decode", lambda *given: written.append(decode(*given)) or written[-1]
+    )
+    found = {}
+    for name, build in cases()["translate"].build.items():
+        epoch = build()
+        written.clear()
+        epoch()
+        found[name] = sorted(map(tuple, written))
+    assert len(found["ours"]) == translation.SENTENCES
+    assert len({*found["ours"]}) > 1
+    assert found["ours"] == found["peer"] == found["bare"]
 
 
 def test_there_is_as_much_work_as_is_said():
