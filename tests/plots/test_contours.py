@@ -20,6 +20,7 @@ def broken(x):
 
 
 DOWN = torch.tensor([[2.0, 1.0], [1.0, 0.2], [0.1, 0.0]], dtype=torch.float64)
+SQUARE, LINE = Box((-2, 2), (-2, 2)), Box((-2, 2))
 AWAY = torch.tensor([[2.0, 1.0], [-50.0, 9.0]], dtype=torch.float64)
 
 
@@ -51,7 +52,7 @@ def test_a_path_that_runs_away_does_not_make_the_picture_larger():
 
 
 def test_the_ground_is_darker_where_it_is_lower():
-    (axes,) = together(square, {"a": DOWN}, box=Box((-2, 2), (-2, 2))).axes
+    (axes,) = together(square, {"a": DOWN}, box=SQUARE).axes
     (filled, *_) = axes.collections
     shades = [colour[:3].mean() for colour in filled.get_facecolor()]
     assert shades == sorted(shades)
@@ -60,15 +61,30 @@ def test_the_ground_is_darker_where_it_is_lower():
 
 @pytest.mark.parametrize("f", [broken, lambda x: 0 * x[..., 0], lambda x: x[..., 0] * torch.nan])
 def test_functions_with_holes_and_plains_are_drawn(f, tmp_path):
-    save(together(f, {"a": DOWN}, box=Box((-2, 2), (-2, 2))), tmp_path / "a")
-    save(panels(f, {"a": DOWN[:, :1]}, box=Box((-2, 2))), tmp_path / "b")
+    ground, curve = together(f, {"a": DOWN}, box=SQUARE), panels(f, {"a": DOWN[:, :1]}, box=LINE)
+    for figure in (ground, curve):
+        save(figure, tmp_path / "drawn")
+    (plane,), (line,) = ground.axes, curve.axes
+    np.testing.assert_array_equal(plane.lines[0].get_xydata(), DOWN.numpy())
+    assert (plane.get_xlim(), plane.get_ylim()) == SQUARE
+    x, y = line.lines[0].get_data()
+    np.testing.assert_allclose(y, f(torch.tensor(x)[:, None]))
+    assert line.get_xlim() == LINE.x
+    np.testing.assert_allclose(line.lines[1].get_ydata(), f(DOWN[:, :1]))
+
+
+def test_there_is_no_ground_where_there_is_no_value():
+    (hole,) = together(broken, {"a": DOWN}, box=SQUARE).axes
+    filled = np.concatenate([p.vertices for p in hole.collections[0].get_paths() if len(p)])
+    assert filled[:, 0].min() > 0
+    assert filled[:, 0].max() == 2
+    (plain,) = together(lambda x: 0 * x[..., 0], {"a": DOWN}, box=SQUARE).axes
+    assert not plain.collections
 
 
 def test_paths_together_are_named_and_the_forbidden_is_hatched():
     forbidden = lambda x: x.sum(-1) - 1  # noqa: E731
-    figure = together(
-        square, {"a": DOWN, "b": AWAY}, box=Box((-2, 2), (-2, 2)), forbidden=forbidden
-    )
+    figure = together(square, {"a": DOWN, "b": AWAY}, box=SQUARE, forbidden=forbidden)
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
     assert any(set(c.hatches or []) == {"///"} for c in axes.collections if hasattr(c, "hatches"))

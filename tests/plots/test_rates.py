@@ -39,7 +39,14 @@ def test_a_rule_is_marked_at_its_rate():
 @pytest.mark.parametrize("steps", [1, 2, 12])
 def test_a_test_that_ended_at_once_is_drawn(steps, tmp_path):
     rates = np.geomspace(1e-6, 1e-5, steps).tolist()
-    save(range_test(rates, [1.0] * steps, [1.0] * steps, {}), tmp_path / "test")
+    losses, means = [1.0 + n for n in range(steps)], [1.0] * steps
+    figure = range_test(rates, losses, means, {})
+    save(figure, tmp_path / "test")
+    (axes,) = figure.axes
+    assert lines_of(axes) == [losses, means]
+    assert all(list(line.get_xdata()) == rates for line in axes.lines)
+    low, high = axes.get_ylim()
+    assert low < 1.0 < high < 10, "a flat mean is in the picture, and not a hair's breadth of it"
 
 
 def test_a_race_leaves_out_the_zero_of_a_logarithmic_axis():

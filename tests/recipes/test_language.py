@@ -90,5 +90,14 @@ def test_some_words_are_told_to_be_too_few(count, tmp_path):
     assert "give a longer text" in said.error
 
 
-def test_findings_are_json(mine):
-    json.dumps(study("language-data", data=mine).as_json())
+@pytest.mark.parametrize("name", ["text", "language-data"])
+def test_findings_come_back_from_json_as_they_were(name, mine):
+    found = study(name, data=mine)
+    back = json.loads(json.dumps(found.as_json()))
+    assert back["claims"] == dict.fromkeys(found.claims, True)
+    assert {key: n["value"] for key, n in back["numbers"].items()} == {
+        key: getattr(n, "value", n) for key, n in found.numbers.items()
+    }
+    assert {key: table["rows"] for key, table in back["tables"].items()} == {
+        key: [list(row) for row in table.rows] for key, table in found.tables.items()
+    }
