@@ -63,6 +63,16 @@ def confusion_matrix(logits: Tensor, labels: Tensor) -> Tensor:
     return counts.view(K, K)
 
 
+def recall(counts_KK: Tensor) -> Tensor:
+    """(K,): of the examples of each class the share that was known; NaN for a class of none."""
+    return counts_KK.diagonal() / counts_KK.sum(1)
+
+
+def precision(counts_KK: Tensor) -> Tensor:
+    """(K,): of what was called by each class the share that is of it; NaN where nothing was."""
+    return counts_KK.diagonal() / counts_KK.sum(0)
+
+
 def _mean(values: Tensor) -> Tensor:
     if values.numel() == 0:
         return torch.zeros((), device=values.device)

@@ -14,7 +14,7 @@ from fathom.models.lenet import lenet
 from fathom.models.linear import linear_regression, softmax_regression
 from fathom.models.mlp import mlp
 from fathom.objectives import half_squared_error
-from fathom.recipes.pictures import UNITS, classified
+from fathom.recipes.held_out import UNITS, examined
 from fathom.recipes.training import trained
 
 
@@ -39,9 +39,14 @@ def test_a_small_model_is_trained_as_by_hand_and_seen_after_each_epoch():
     assert seen == [0, 1, 2, 3]
 
 
-def drawn_weights(model):
+def figures_of(model, pictures):
     with torch.no_grad():
-        figures = classified(load_pictures("digits"))(model.eval()).figures
+        batches = pictures.valid.batches(100, shuffle=False)
+        return examined(pictures)(model.eval(), batches).figures
+
+
+def drawn_weights(model):
+    figures = figures_of(model, load_pictures("digits"))
     if "weights" not in figures:
         return None
     return [image.get_array() for image in figures["weights"].axes[0].images]
@@ -62,6 +67,4 @@ def test_a_network_shows_the_hidden_units_with_the_largest_weights():
 
 def test_one_layer_shows_a_template_for_each_class_and_kernels_are_no_templates():
     assert len(drawn_weights(softmax_regression(64, 10))) == 10
-    pictures = load_pictures("digits", size=28)
-    with torch.no_grad():
-        assert "weights" not in classified(pictures)(lenet(10).eval()).figures
+    assert "weights" not in figures_of(lenet(10), load_pictures("digits", size=28))

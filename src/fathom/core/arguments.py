@@ -47,6 +47,7 @@ Impl = Annotated[Literal["torch", "scratch"], "PyTorch's fastest path, or the co
 
 COMMON = {
     "activation": "between the layers",
+    "balanced": "each class counts alike in the loss, however few pictures it has",
     "batch_size": "examples in a step",
     "epochs": "times through the data",
     "lr": "learning rate",

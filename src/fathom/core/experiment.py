@@ -105,9 +105,12 @@ class Experiment:
     a 0-dim tensor, without waiting for the device. `counts` says of targets how many the mean is
     over: examples, unless told otherwise (tokens that are no padding). `derived` are functions of
     an epoch's means, such as the perplexity of its loss. `schedule` steps after each update or
-    epoch. `patience` stops when the loss on `valid` has not fallen for that many epochs. `report`
-    is asked when training is over, with the trained model in evaluation mode; by then `history`
-    holds the records of all epochs, as they are in `metrics.jsonl`.
+    epoch. `patience` stops when the loss on `valid` has not fallen for that many epochs.
+
+    `notes` are sentences about the data that are said before training. `examine` looks at what the
+    trained model makes of `valid`, when training is over and whenever it is measured again.
+    `report` is asked once, when training is over; by then `history` holds the records of all
+    epochs, as they are in `metrics.jsonl`. Both get the model in evaluation mode.
     """
 
     model: torch.nn.Module
@@ -125,5 +128,7 @@ class Experiment:
     accumulate: int = 1
     patience: int | None = None
     predictor: Predictor | Writer | None = None
+    notes: Sequence[str] = ()
+    examine: Callable[[torch.nn.Module, Batches], Findings] | None = None
     report: Callable[[torch.nn.Module], Findings] | None = None
     history: list[dict[str, Any]] = field(default_factory=list)

@@ -46,6 +46,16 @@ class Findings:
     files: Mapping[str, bytes] = field(default_factory=dict)
     claims: Mapping[str, bool] = field(default_factory=dict)
 
+    def __or__(self, more: Findings) -> Findings:
+        """These and more; of two with one name the later."""
+        return Findings(
+            {**self.numbers, **more.numbers},
+            {**self.tables, **more.tables},
+            {**self.figures, **more.figures},
+            {**self.files, **more.files},
+            {**self.claims, **more.claims},
+        )
+
     def check(self, thing: str) -> None:
         """Raises ClaimError that names the first claim which does not hold."""
         for claim, holds in self.claims.items():

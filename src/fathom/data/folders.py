@@ -51,6 +51,10 @@ class PictureFiles:
         return len(self.files)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(map(str, self.files))
+
+    @property
     def form(self) -> Form:
         """(C, H, W) of a picture as a model is given it."""
         return self.held
@@ -232,4 +236,4 @@ def read_split(
     with threads() as pool:
         for _ in pool.map(decode, range(len(files))):  # asked for, so that its errors are raised
             pass
-    return Pictures(images, files.labels, len(classes), split=split)
+    return Pictures(images, files.labels, len(classes), split=split, names=files.names)

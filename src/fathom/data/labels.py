@@ -37,3 +37,12 @@ def check_labels(labels: Tensor, classes: int, *, split: str, every_class: bool 
         if int(counts.min()) == 0:
             raise DataError(thing, f"class {int(counts.argmin())} has no sample", remedy)
     return labels
+
+
+def balancing_weights(labels: Tensor, classes: int) -> Tensor:
+    """(K,): what an example of each class must weigh for all classes to weigh alike.
+
+    Inverse to how many it has, and one on average over the examples; 0 for a class of none.
+    """
+    counts = torch.bincount(labels, minlength=classes)
+    return torch.where(counts > 0, len(labels) / (int((counts > 0).sum()) * counts), 0.0)

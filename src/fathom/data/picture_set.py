@@ -34,6 +34,11 @@ class Split(Protocol):
     @property
     def split(self) -> str: ...
 
+    @property
+    def names(self) -> Sequence[str]:
+        """The file of each picture; empty where they are from none of their own."""
+        ...
+
     def __len__(self) -> int: ...
 
     @property
@@ -68,7 +73,8 @@ class Pictures:
     """Pictures held in memory: `images` uint8 (N, C, H, W), `labels` int64 (N,).
 
     Raises DataError, with the row, for a label that is none of `classes`. With `size` larger than
-    what is held, batches are enlarged as they are made: memory holds the small ones.
+    what is held, batches are enlarged as they are made: memory holds the small ones. `names` are
+    the files that they came from, if each has one of its own.
     """
 
     def __init__(
@@ -79,12 +85,14 @@ class Pictures:
         *,
         split: str = "train",
         size: int | None = None,
+        names: Sequence[str] = (),
     ) -> None:
         if len(images) != len(labels):
             wrong = f"{len(images)} pictures and {len(labels)} labels"
             raise DataError(split, wrong, "give each picture one label")
         self.labels = check_labels(labels, classes, split=split, every_class=split == "train")
         self.images, self.classes, self.split, self.size = images, classes, split, size
+        self.names = names
 
     def __len__(self) -> int:
         return len(self.images)
@@ -105,14 +113,26 @@ class Pictures:
         H, W = self.images.shape[2:]
         if (size, size) == (H, W):
             return self
-        if size * size > H * W:
-            return Pictures(self.images, self.labels, self.classes, split=self.split, size=size)
-        return Pictures(resize(self.images, size), self.labels, self.classes, split=self.split)
+        larger = size * size > H * W
+        return Pictures(
+            self.images if larger else resize(self.images, size),
+            self.labels,
+            self.classes,
+            split=self.split,
+            size=size if larger else None,
+            names=self.names,
+        )
 
     def chosen(self, indices: Tensor) -> Pictures:
         """Only those pictures, in that order."""
-        images, labels = self.images[indices], self.labels[indices]
-        return Pictures(images, labels, self.classes, split=self.split, size=self.size)
+        return Pictures(
+            self.images[indices],
+            self.labels[indices],
+            self.classes,
+            split=self.split,
+            size=self.size,
+            names=[self.names[i] for i in indices.tolist()] if self.names else (),
+        )
 
     def batches(
         self,

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fathom.core.experiment import Batches, Counts, Derived, Metric
+from fathom.core.experiment import Batches, Counts, Derived, Experiment, Metric
+from fathom.core.findings import Findings
 from fathom.engine.carried import carried, put_back
 from fathom.engine.loop import Totals
 from fathom.engine.nested import each
@@ -54,3 +55,11 @@ def evaluate(
             values = {name: score(outputs, targets) for name, score in scores.items()}
             totals.add(values, counts(targets))
         return totals.means(derived)
+
+
+def examined(experiment: Experiment, valid: Batches | None) -> Findings:
+    """What the experiment has to say of its model on held-out data; nothing, if it has none."""
+    if experiment.examine is None or valid is None:
+        return Findings()
+    with evaluating(experiment.model) as model:
+        return experiment.examine(model, valid)

@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from torch import nn
 
 from fathom.core.devices import autocast_dtype
 from fathom.core.errors import DivergedError, FathomError, ResourceError, StoppedError, WorkerError
+from fathom.core.experiment import Batches, Experiment
 from fathom.core.findings import Findings
 from fathom.core.paths import write_whole
 from fathom.engine import watchers
 from fathom.engine.checkpoint import Checkpoints, Training
-from fathom.engine.evaluation import evaluate, evaluating
+from fathom.engine.evaluation import evaluate, evaluating, examined
 from fathom.engine.faults import is_out_of_memory
 from fathom.engine.guard import Guard, NonFiniteError, fuse
 from fathom.engine.loop import Clock, Evaluate, Record, train
@@ -27,6 +27,7 @@ from fathom.engine.progress import progress
 from fathom.engine.remembered import choices_file
 from fathom.engine.runs import Run, plain
 from fathom.engine.signals import StopFlag
+from fathom.engine.trial import endless
 from fathom.engine.tuning import Choice, choose
 from fathom.engine.updates import Gradients, descend, gradients_of
 from fathom.engine.weights import to_safetensors
@@ -52,6 +53,8 @@ def fit(
     scaler = torch.amp.GradScaler(prepared.device.type) if options.precision == "fp16" else None
     training = Training(model, experiment.optimizer, Clock(), experiment.schedule, scaler)
     kept = Checkpoints(run.checkpoints, {}, say=around.say)
+    for note in experiment.notes:
+        around.say(f"note: {note}")
 
     def gradients(dtype: torch.dtype | None) -> Gradients:
         scale = scaler.scale if scaler else None
@@ -125,7 +128,8 @@ def _choose(
     choice = choose(
         gradients,
         prepared.experiment.model,
-        next(iter(prepared.train.epoch(options.seed, 0))),
+        prepared.experiment.optimizer,
+        endless(prepared.train, options.seed),
         device=prepared.device,
         threads=options.threads,
         precision=options.precision,
@@ -274,10 +278,8 @@ def _finish(
     kept.save(training)
     write_whole(run.weights, to_safetensors(experiment.model))
     _draw(run, clock.history, around)
-    findings = Findings()
     experiment.history[:] = clock.history
-    if experiment.report is not None:
-        findings = _report(experiment.report, experiment.model)
+    findings = _found(experiment, prepared.valid)
     around.keep(findings, run.figures)
     seen = prepared.train.examples * clock.epoch
     run.write(
@@ -292,10 +294,14 @@ def _finish(
     findings.check(run.recipe)
 
 
-def _report(report: Callable[[nn.Module], Findings], model: nn.Module) -> Findings:
+def _found(experiment: Experiment, valid: Batches | None) -> Findings:
+    """What is to be said of the model on held-out data, and the recipe's own report."""
     try:
-        with evaluating(model):
-            return report(model)
+        found = examined(experiment, valid)
+        if experiment.report is not None:
+            with evaluating(experiment.model) as model:
+                found |= experiment.report(model)
+        return found
     except FathomError:
         raise
     except Exception as error:

@@ -10,7 +10,7 @@ from fathom.core.recipe import recipe
 from fathom.data.images import Images, load_pictures
 from fathom.models.lenet import lenet as lenet_model
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import classification
+from fathom.recipes.pictures import balanced_loss, classification
 from fathom.recipes.schedules import cosine
 
 
@@ -31,6 +31,7 @@ def lenet(
     batch_size: Count = 256,
     lr: Rate = 0.9,
     epochs: Count = 10,
+    balanced: bool = False,
 ) -> Experiment:
     """Classify 28x28 pictures with the first convolutional network (LeCun et al., 1998).
 
@@ -56,9 +57,10 @@ def lenet(
     return classification(
         pictures,
         model,
-        lib.cross_entropy,
+        balanced_loss(pictures, lib) if balanced else lib.cross_entropy,
         optimizer,
         batch_size=batch_size,
         epochs=epochs,
+        balanced=balanced,
         schedule=schedule,
     )

@@ -81,7 +81,7 @@ def kaggle_cifar10(
     folder, in `submission.csv`.
 
         fathom run kaggle-cifar10 --data kaggle_cifar10.zip --first 1000
-        fathom run kaggle-cifar10 --data kaggle_cifar10.zip --first 1000 --retrain true
+        fathom run kaggle-cifar10 --data kaggle_cifar10.zip --first 1000 --retrain
 
     The book's augmentation takes a square of 64 to 100 percent of the area, and may mirror it. The
     book adds up the losses of a batch of 32 where their mean is taken here: its rate of 2e-4 is
@@ -233,14 +233,11 @@ def entered(
 
     Trained on all pictures it measures none: each would be one that it has seen.
     """
-    classified = experiment.report
-    assert classified is not None
 
     def report(model: nn.Module) -> Findings:
-        found = Findings() if retrain else classified(model)
         table = written(probabilities(model, test))
         numbers = {"pictures in submission.csv": Number(len(contest.test))}
-        return replace(found, numbers=numbers, files={"submission.csv": table.encode()})
+        return Findings(numbers, files={"submission.csv": table.encode()})
 
     return replace(experiment, valid=None if retrain else experiment.valid, report=report)
 

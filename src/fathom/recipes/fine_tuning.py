@@ -31,7 +31,7 @@ from fathom.models.heads import (
 from fathom.models.initialise import first_values
 from fathom.plots.curves import compare_curves
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import classification
+from fathom.recipes.pictures import balanced_loss, classification
 from fathom.recipes.pretrained import Weights, pretrained
 from fathom.recipes.training import trained
 from fathom.vision.augment import random_resized_crop
@@ -65,6 +65,7 @@ def fine_tuning(
     weight_decay: NonNegative = 7.8125e-6,
     epochs: Count = 5,
     compare: bool = True,
+    balanced: bool = False,
 ) -> Experiment:
     """Let a network that has learned one task learn another from few pictures.
 
@@ -110,11 +111,12 @@ def fine_tuning(
     experiment = classification(
         pictures,
         model,
-        lib.cross_entropy,
+        balanced_loss(pictures, lib) if balanced else lib.cross_entropy,
         optimizer,
         batch_size=batch_size,
         epochs=epochs,
         schedule=schedule,
+        balanced=balanced,
         treatment=Treatment(random_resized_crop(flip=True)) if augment == "book" else PLAIN,
     )
     if blank is None:
@@ -163,11 +165,8 @@ def _compared(
     experiment: Experiment, blank: nn.Module, optimizer: torch.optim.Optimizer
 ) -> Experiment:
     """The experiment whose report also trains `blank` on the same data, and shows both."""
-    classified = experiment.report
-    assert classified is not None
 
     def report(model: nn.Module) -> Findings:
-        found = classified(model)
         with torch.inference_mode(False), torch.enable_grad():  # off in a report
             records = _curve(experiment, blank, optimizer, next(model.parameters()).device)
         tuned = [row for row in experiment.history if row["split"] == "valid"]
@@ -176,7 +175,7 @@ def _compared(
             f"accuracy {name}": Number(float(rows[-1]["accuracy"])) for name, rows in curves.items()
         }
         figure = compare_curves(curves, "accuracy", split="valid")
-        return replace(found, numbers=numbers, figures={**found.figures, "from-zero": figure})
+        return Findings(numbers, figures={"from-zero": figure})
 
     return replace(experiment, report=report)
 

@@ -23,7 +23,7 @@ from fathom.objectives import half_squared_error
 from fathom.plots.scalars import lines, scatter_fit
 from fathom.predictors.numeric import NumberPredictor
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import classification
+from fathom.recipes.pictures import balanced_loss, classification
 
 TRUE_W, TRUE_B = [2.0, -3.4], 4.2
 
@@ -206,6 +206,7 @@ def softmax_regression(
     batch_size: Count = 256,
     lr: Rate = 0.1,
     epochs: Count = 10,
+    balanced: bool = False,
 ) -> Experiment:
     """Classify pictures by one linear layer and a softmax: the simplest classifier there is.
 
@@ -217,8 +218,9 @@ def softmax_regression(
     return classification(
         pictures,
         model,
-        lib.cross_entropy,
+        balanced_loss(pictures, lib) if balanced else lib.cross_entropy,
         lib.optim.SGD(model.parameters(), lr=lr),
         batch_size=batch_size,
         epochs=epochs,
+        balanced=balanced,
     )

@@ -10,7 +10,7 @@ from fathom.core.recipe import recipe
 from fathom.data.images import Images, load_pictures
 from fathom.models.networks import make_network
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import classification
+from fathom.recipes.pictures import balanced_loss, classification
 from fathom.recipes.schedules import cosine
 
 Schedule = Annotated[
@@ -31,6 +31,7 @@ def _by_sgd(
     lr: float,
     schedule: Schedule,
     epochs: int,
+    balanced: bool,
 ) -> Experiment:
     """As the book trains each network of the chapter: cross-entropy, plain gradient descent."""
     lib = library(impl)
@@ -51,11 +52,12 @@ def _by_sgd(
     return classification(
         pictures,
         model,
-        lib.cross_entropy,
+        balanced_loss(pictures, lib) if balanced else lib.cross_entropy,
         optimizer,
         batch_size=batch_size,
         epochs=epochs,
         schedule=falling,
+        balanced=balanced,
     )
 
 
@@ -89,6 +91,7 @@ def alexnet(
     lr: Rate = 0.01,
     schedule: Schedule = "constant",
     epochs: Count = 10,
+    balanced: bool = False,
 ) -> Experiment:
     """Classify pictures with the network that won ImageNet in 2012 (Krizhevsky et al.).
 
@@ -99,7 +102,9 @@ def alexnet(
         weights: xavier, the book's, or he, which suits ReLUs (of the book's form)
         network: the book's form, or the one whose weights are published
     """
-    return _by_sgd(data, impl, network, weights, size, width, batch_size, lr, schedule, epochs)
+    return _by_sgd(
+        data, impl, network, weights, size, width, batch_size, lr, schedule, epochs, balanced
+    )
 
 
 @recipe(
@@ -142,6 +147,7 @@ def vgg(
     lr: Rate = 0.05,
     schedule: Schedule = "constant",
     epochs: Count = 10,
+    balanced: bool = False,
 ) -> Experiment:
     """Classify pictures with blocks of 3x3 convolutions (Simonyan and Zisserman, 2014).
 
@@ -152,7 +158,9 @@ def vgg(
         weights: xavier, the book's, or he, which suits ReLUs (of the book's form)
         network: the book's, a quarter as wide, or those published, with batch norm or without
     """
-    return _by_sgd(data, impl, network, weights, size, width, batch_size, lr, schedule, epochs)
+    return _by_sgd(
+        data, impl, network, weights, size, width, batch_size, lr, schedule, epochs, balanced
+    )
 
 
 @recipe(
@@ -175,6 +183,7 @@ def nin(
     lr: Rate = 0.1,
     schedule: Schedule = "constant",
     epochs: Count = 10,
+    balanced: bool = False,
 ) -> Experiment:
     """Classify pictures with a small network at each place and no dense layer (Lin et al., 2013).
 
@@ -186,7 +195,9 @@ def nin(
     Args:
         weights: identity, or he or xavier (the book's) for the 1x1 layers too
     """
-    return _by_sgd(data, impl, "book-nin", weights, size, width, batch_size, lr, schedule, epochs)
+    return _by_sgd(
+        data, impl, "book-nin", weights, size, width, batch_size, lr, schedule, epochs, balanced
+    )
 
 
 @recipe(
@@ -212,6 +223,7 @@ def googlenet(
     lr: Rate = 0.1,
     schedule: Schedule = "constant",
     epochs: Count = 10,
+    balanced: bool = False,
 ) -> Experiment:
     """Classify pictures with windows of several sizes side by side (Szegedy et al., 2014).
 
@@ -223,7 +235,9 @@ def googlenet(
         weights: he, or xavier, the book's (of the book's form)
         network: the book's form, the published one with batch norm, or version 3
     """
-    return _by_sgd(data, impl, network, weights, size, width, batch_size, lr, schedule, epochs)
+    return _by_sgd(
+        data, impl, network, weights, size, width, batch_size, lr, schedule, epochs, balanced
+    )
 
 
 @recipe(
@@ -244,6 +258,7 @@ def batch_norm(
     lr: Rate = 1.0,
     schedule: Schedule = "constant",
     epochs: Count = 10,
+    balanced: bool = False,
 ) -> Experiment:
     """Classify 28x28 pictures with LeNet, the inputs of each sigmoid normalised over the batch.
 
@@ -255,7 +270,7 @@ def batch_norm(
         norm: none is LeNet as it was, for comparison
     """
     network = "book-batch-norm" if norm == "batch" else "book-lenet"
-    return _by_sgd(data, impl, network, None, 28, None, batch_size, lr, schedule, epochs)
+    return _by_sgd(data, impl, network, None, 28, None, batch_size, lr, schedule, epochs, balanced)
 
 
 @recipe(
@@ -287,6 +302,7 @@ def resnet(
     lr: Rate = 0.05,
     schedule: Schedule = "constant",
     epochs: Count = 10,
+    balanced: bool = False,
 ) -> Experiment:
     """Classify pictures with blocks that learn what to add to their input (He et al., 2015).
 
@@ -296,7 +312,9 @@ def resnet(
     Args:
         network: the book's form of ResNet-18, or the published ones
     """
-    return _by_sgd(data, impl, network, None, size, width, batch_size, lr, schedule, epochs)
+    return _by_sgd(
+        data, impl, network, None, size, width, batch_size, lr, schedule, epochs, balanced
+    )
 
 
 @recipe(
@@ -321,6 +339,7 @@ def densenet(
     lr: Rate = 0.1,
     schedule: Schedule = "constant",
     epochs: Count = 10,
+    balanced: bool = False,
 ) -> Experiment:
     """Classify pictures with layers that are given all maps before them (Huang et al., 2016).
 
@@ -330,4 +349,6 @@ def densenet(
     Args:
         network: the book's form, or the published ones
     """
-    return _by_sgd(data, impl, network, None, size, width, batch_size, lr, schedule, epochs)
+    return _by_sgd(
+        data, impl, network, None, size, width, batch_size, lr, schedule, epochs, balanced
+    )

@@ -11,7 +11,7 @@ from fathom.core.recipe import recipe
 from fathom.data.images import Images, load_pictures
 from fathom.models.mlp import mlp as mlp_model
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import classification
+from fathom.recipes.pictures import balanced_loss, classification
 
 
 @recipe(
@@ -32,6 +32,7 @@ def mlp(
     batch_size: Count = 256,
     lr: Rate = 0.1,
     epochs: Count = 10,
+    balanced: bool = False,
 ) -> Experiment:
     """Classify pictures with one hidden layer: the smallest network that is not linear.
 
@@ -45,8 +46,9 @@ def mlp(
     return classification(
         pictures,
         model,
-        lib.cross_entropy,
+        balanced_loss(pictures, lib) if balanced else lib.cross_entropy,
         lib.optim.SGD(model.parameters(), lr=lr),
         batch_size=batch_size,
         epochs=epochs,
+        balanced=balanced,
     )
