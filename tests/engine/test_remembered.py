@@ -9,6 +9,7 @@ from toy import TOY
 
 from fathom.engine import tuning
 from fathom.engine.remembered import key_of, recall, remember
+from fathom.engine.trial import endless
 from fathom.engine.tuning import choose
 from fathom.engine.updates import supervised
 
@@ -26,7 +27,8 @@ def ask(memory, **given):
     return choose(
         lambda dtype: supervised(toy.model, toy.objective, {}, device=CPU, dtype=dtype),
         toy.model,
-        next(iter(toy.train.epoch(0, 0))),
+        toy.optimizer,
+        endless(toy.train, 0),
         device=CPU,
         threads=given.get("threads", "1"),
         precision=given.get("precision", "auto"),
@@ -37,7 +39,7 @@ def ask(memory, **given):
 def test_the_same_question_is_measured_once(tmp_path, monkeypatch):
     memory = tmp_path / "choices.json"
     first = ask(memory)
-    monkeypatch.setattr(tuning, "_measured", None)  # a second measurement would fail
+    monkeypatch.setattr(tuning, "_choose_precision", None)  # a second measurement would fail
     again = ask(memory)
     assert (again.threads, again.precision) == (first.threads, first.precision)
     assert all("as measured on" in line for line in again.why)

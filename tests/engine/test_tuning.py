@@ -13,6 +13,7 @@ from toy import TOY
 from fathom.core.errors import SettingError
 from fathom.core.seeds import random_states
 from fathom.engine import tuning
+from fathom.engine.trial import endless
 from fathom.engine.tuning import choose
 from fathom.engine.updates import supervised
 
@@ -35,7 +36,8 @@ def chosen(monkeypatch, threads="auto", precision="auto", rounds=2):
     choice = choose(
         lambda dtype: supervised(toy.model, toy.objective, {}, device=CPU, dtype=dtype),
         toy.model,
-        next(iter(toy.train.epoch(0, 0))),
+        toy.optimizer,
+        endless(toy.train, 0),
         device=CPU,
         threads=threads,
         precision=precision,
@@ -81,27 +83,120 @@ def test_more_threads_must_gain(monkeypatch, gain, expected):
     assert choice.why == [f"threads {expected} (2 give {gain:.2f}x the speed of 1)"]
 
 
+GAINS = {"quick": 1.5, "slow": 1.1}
+
+
 @pytest.mark.parametrize(
-    ("gain", "likeness", "expected"),
-    [(1.5, 0.999, "bf16"), (1.5, 0.9, "fp32"), (1.1, 0.999, "fp32"), (2.0, float("nan"), "fp32")],
+    ("speed", "likeness", "change", "expected"),
+    [
+        ("quick", 0.999, None, "bf16"),
+        ("slow", 0.999, None, "fp32"),
+        ("slow", 0.9, None, "fp32"),
+        ("quick", 0.9, 0.2, "bf16"),
+        ("quick", 0.9, 0.3, "fp32"),
+        ("quick", float("nan"), 0.2, "bf16"),
+        ("quick", 0.9, float("nan"), "fp32"),
+        ("quick", 0.9, float("inf"), "fp32"),
+    ],
 )
-def test_bf16_must_gain_and_agree(monkeypatch, gain, likeness, expected):
+def test_bf16_must_gain_and_agree_at_once_or_after_a_trial(
+    monkeypatch, speed, likeness, change, expected
+):
+    gain = GAINS[speed]
     monkeypatch.setattr(tuning, "_race", lambda *given, **clock: {None: gain, torch.bfloat16: 1.0})
     monkeypatch.setattr(tuning, "_likeness", lambda *given: likeness)
+    # None: a trial that is not needed would fail
+    monkeypatch.setattr(tuning, "_change", None if change is None else lambda trial: change)
     choice, _, _ = chosen(monkeypatch, threads="1")
     assert choice.precision == expected
     assert f"bf16 gives {gain:.2f}x" in choice.why[0]
+    assert ("at first; after 8 steps" in choice.why[0]) is (change is not None)
 
 
-def test_bf16_gradients_are_compared_under_the_same_chance(monkeypatch):
-    toy = TOY.function()
-    toy.model.train()
-    batch = next(iter(toy.train.epoch(0, 0)))
+def trial_of(toy, rounding):
+    """A trial in which bf16 is single precision with `rounding` added to each gradient."""
 
     def build(dtype):
-        return supervised(toy.model, toy.objective, {}, device=CPU)
+        exact = supervised(toy.model, toy.objective, {}, device=CPU)
 
-    assert tuning._likeness(build, toy.model, batch) == pytest.approx(1.0, abs=1e-6)
+        def gradients(batch):
+            values = exact(batch)
+            if dtype is not None:
+                for parameter in toy.model.parameters():
+                    parameter.grad += rounding
+            return values
+
+        return gradients
+
+    toy.model.train()
+    return tuning._Trial(build, toy.model, toy.optimizer, endless(toy.train, 0))
+
+
+def test_bf16_gradients_are_compared_under_the_same_chance():
+    trial = trial_of(TOY.function(), 0.0)
+    assert tuning._likeness(trial, next(trial.batches)) == pytest.approx(1.0, abs=1e-6)
+    assert tuning._change(trial) == 0
+
+
+def test_the_change_is_of_what_the_next_batch_changes():
+    """Nothing learned, no chance: then the gradients of the tenth batch and the next are known."""
+    toy = TOY.function(lr=0.0)
+    toy.model[3].p = 0.0
+    for group in toy.optimizer.param_groups:
+        group["weight_decay"] = 0.0
+    trial = trial_of(toy, 0.01)
+    change = tuning._change(trial)
+    seen = [batch for _, batch in zip(range(10), endless(toy.train, 0), strict=False)]
+    rows = [tuning._gradient(trial, None, batch) for batch in seen[8:]]
+    expected = 0.01 * len(rows[0]) ** 0.5 / (rows[1] - rows[0]).norm()
+    assert change == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_a_trial_leaves_all_as_it_was(monkeypatch):
+    """Weights, running means, the optimiser's moments and chance: the trial trains, and is undone.
+
+    After one update that makes the moments.
+    """
+    monkeypatch.setattr(tuning, "_likeness", lambda *given: 0.0)
+    monkeypatch.setattr(tuning, "_race", lambda *given, **clock: {None: 2.0, torch.bfloat16: 1.0})
+    toy = TOY.function()
+    toy.model.train()
+
+    def build(dtype):
+        return supervised(toy.model, toy.objective, {}, device=CPU, dtype=dtype)
+
+    build(None)(next(endless(toy.train, 0)))
+    toy.optimizer.step()
+    toy.optimizer.zero_grad()
+    learned, changed = [], tuning._change
+
+    def change(trial):
+        found = changed(trial)
+        learned.append(copy.deepcopy(toy.model.state_dict()))
+        return found
+
+    monkeypatch.setattr(tuning, "_change", change)
+    before = copy.deepcopy((toy.model.state_dict(), toy.optimizer.state_dict()))
+    chance = torch.get_rng_state()
+    given = {"device": CPU, "threads": "1", "precision": "auto"}
+    choose(build, toy.model, toy.optimizer, endless(toy.train, 0), **given)
+    after = toy.model.state_dict(), toy.optimizer.state_dict()
+    assert any(not torch.equal(value, learned[0][name]) for name, value in before[0].items())
+    assert all(torch.equal(value, after[0][name]) for name, value in before[0].items())
+    assert torch.equal(torch.get_rng_state(), chance)
+    assert before[1]["param_groups"] == after[1]["param_groups"]
+    for number, state in before[1]["state"].items():
+        assert state.keys() == after[1]["state"][number].keys()
+        assert all(torch.equal(value, after[1]["state"][number][k]) for k, value in state.items())
+
+
+def test_without_a_second_batch_bf16_must_agree_at_once():
+    toy = TOY.function(batch_size=48)
+    toy.model[3].p = 0.0
+    trial = trial_of(toy, 0.01)
+    for group in toy.optimizer.param_groups:
+        group["lr"] = 0.0
+    assert tuning._change(trial) > 1e4, "but for the order of its rows it is the same batch"
 
 
 def test_a_race_runs_in_turn():

@@ -23,6 +23,7 @@ from fathom.engine.prepare import Prepared, prepare
 from fathom.engine.progress import progress
 from fathom.engine.remembered import choices_file
 from fathom.engine.runs import Run
+from fathom.engine.trial import endless
 from fathom.engine.tuning import choose
 from fathom.engine.updates import Gradients, descend, gradients_of
 
@@ -46,7 +47,8 @@ def run_epochs(prepared: Prepared, *, precision: str = "auto") -> Epoch:
     choice = choose(
         gradients,
         experiment.model,
-        next(iter(prepared.train.epoch(0, 0))),
+        experiment.optimizer,
+        endless(prepared.train, 0),
         device=prepared.device,
         threads="1",
         precision=precision,

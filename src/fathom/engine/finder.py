@@ -11,25 +11,21 @@ Any suggestion is one of several rules, and now and then a bad one: look at the 
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
 
 from fathom.core.devices import autocast_dtype, set_threads
 from fathom.core.experiment import Batches, Experiment
 from fathom.core.findings import Findings
-from fathom.core.seeds import random_states, restore_random_states
-from fathom.engine.carried import carried, put_back
 from fathom.engine.guard import Guard, NonFiniteError, fuse
 from fathom.engine.options import Options
 from fathom.engine.prepare import Prepared, Surroundings
 from fathom.engine.runs import Run
+from fathom.engine.trial import endless, kept
 from fathom.engine.updates import descend, gradients_of
 
 FIRST, LAST, STEPS = 1e-6, 10.0, 150
@@ -110,7 +106,7 @@ def range_test(
         losses: list[float] = []
         means: list[float] = []
         ended = f"at the last rate, {last:g}"
-        for step, batch in zip(range(steps), _endless(batches, seed), strict=False):
+        for step, batch in zip(range(steps), endless(batches, seed), strict=False):
             rate = first * (last / first) ** (step / (steps - 1))
             for group, share in zip(optimizer.param_groups, shares, strict=True):
                 set_rate(group, rate * share)
@@ -173,35 +169,3 @@ def set_rate(group: dict[str, Any], rate: float) -> None:
         group["lr"] = torch.full_like(group["lr"], rate)
     else:
         group["lr"] = rate
-
-
-def _endless(batches: Batches, seed: int) -> Iterator[Any]:
-    epoch = 0
-    while True:
-        yield from batches.epoch(seed, epoch)
-        epoch += 1
-
-
-@contextmanager
-def kept(model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
-    """Put back weights, buffers, gradients, the optimiser's state and all chance afterwards."""
-    weights = {name: value.clone() for name, value in model.state_dict().items()}
-    carries = {name: copy.deepcopy(value) for name, value in carried(model).items()}
-    gradients = [(p, None if p.grad is None else p.grad.clone()) for p in model.parameters()]
-    modes = {module: module.training for module in model.modules()}
-    state = copy.deepcopy(optimizer.state_dict())
-    random = random_states()
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for name, value in model.state_dict().items():
-                value.copy_(weights[name])
-        put_back(model, carries)
-        for parameter, gradient in gradients:
-            parameter.grad = gradient
-        for module, training in modes.items():
-            module.training = training
-        optimizer.state.clear()
-        optimizer.load_state_dict(state)
-        restore_random_states(random)
