@@ -7,7 +7,9 @@ Shapes   Two inputs that broadcast against each other; one dimension of them is 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from fathom.scratch.nn.layer import layer
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -28,23 +30,5 @@ def pairwise_distance(
     return difference.pow(p).sum(-1, keepdim).pow(1 / p)
 
 
-class CosineSimilarity(nn.Module):
-    """The cosine of the angle between two vectors."""
-
-    def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
-        super().__init__()
-        self.dim, self.eps = dim, eps
-
-    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        return cosine_similarity(x1, x2, self.dim, self.eps)
-
-
-class PairwiseDistance(nn.Module):
-    """The p-norm of the difference of two vectors."""
-
-    def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:
-        super().__init__()
-        self.norm, self.eps, self.keepdim = p, eps, keepdim
-
-    def forward(self, x1: Tensor, x2: Tensor) -> Tensor:
-        return pairwise_distance(x1, x2, self.norm, self.eps, self.keepdim)
+CosineSimilarity = layer("CosineSimilarity", cosine_similarity)
+PairwiseDistance = layer("PairwiseDistance", pairwise_distance)

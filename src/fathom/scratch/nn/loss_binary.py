@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fathom.scratch.nn.activation_smooth import logsigmoid
 from fathom.scratch.nn.elementwise import elementwise
-from fathom.scratch.nn.loss_base import WeightedLoss, reduce_loss, same_shape
+from fathom.scratch.nn.loss_base import loss, loss_layer
 
 
 # The logarithms are cut off at -100, so that a certain but wrong prediction has a finite loss.
@@ -27,59 +27,32 @@ def _log_of_rest(p: Tensor) -> Tensor:
     return p.neg().log1p_().clamp_(min=-100)
 
 
-def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+@loss("input target weight size_average reduce reduction")
+def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """-(t log p + (1 - t) log(1 - p)) for a probability p = `input` and a target t."""
-    same_shape("binary_cross_entropy", input, target)
     if input.device.type == "cpu" and ((input < 0) | (input > 1)).any():
         raise RuntimeError(
             "binary_cross_entropy: all elements of input should be between 0 and 1, found "
             f"{input.min().item():g} to {input.max().item():g}"
         )
     losses = (target - 1) * _log_of_rest(input) - target * _log_of(input)
-    losses = losses if weight is None else losses * weight
-    return reduce_loss("binary_cross_entropy", losses, reduction, size_average, reduce)
+    return losses if weight is None else losses * weight
 
 
+@loss("input target weight size_average reduce reduction pos_weight")
 def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
-) -> Tensor:  # fmt: skip
+    input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None
+) -> Tensor:
     """The same for p = sigmoid(x); `pos_weight` multiplies the loss of the positive answers.
 
     -t log p - (1 - t) log(1 - p) = (1 - t) x - log p, and `logsigmoid` never sees log 0.
     """
-    same_shape("binary_cross_entropy_with_logits", input, target)
     log_p = logsigmoid(input)
     if pos_weight is not None:
         log_p = log_p * ((pos_weight - 1) * target + 1)
     losses = (1 - target) * input - log_p
-    losses = losses if weight is None else losses * weight
-    return reduce_loss("binary_cross_entropy_with_logits", losses, reduction, size_average, reduce)
+    return losses if weight is None else losses * weight
 
 
-class BCELoss(WeightedLoss):
-    """-(t log p + (1 - t) log(1 - p)), from probabilities."""
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
-
-
-class BCEWithLogitsLoss(WeightedLoss):
-    """The same, from logits."""
-
-    pos_weight: Tensor | None
-
-    def __init__(
-        self, weight: Tensor | None = None, size_average: bool | None = None,
-        reduce: bool | None = None, reduction: str = "mean", pos_weight: Tensor | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(weight, size_average, reduce, reduction)
-        self.register_buffer("pos_weight", pos_weight)
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return binary_cross_entropy_with_logits(
-            input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
-        )
+BCELoss = loss_layer("BCELoss", binary_cross_entropy)
+BCEWithLogitsLoss = loss_layer("BCEWithLogitsLoss", binary_cross_entropy_with_logits)

@@ -12,29 +12,29 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from fathom.scratch.nn.elementwise import exp
+from fathom.scratch.nn.elementwise import HALF, exp
 from fathom.scratch.nn.linear import Linear, linear
-from fathom.scratch.nn.loss_base import WeightedLoss, reduce_loss, reduction_of
+from fathom.scratch.nn.loss_base import loss, loss_layer
 from fathom.scratch.nn.softmax import log_softmax, softmax
 
 
-def check_labels(
+def as_index(
     name: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None
-) -> bool:
-    """Raises where labels are not (N, *) whole numbers from 0 to C - 1, or `ignore_index`.
+) -> tuple[Tensor, Tensor | None]:
+    """The labels, 0 where they are `ignore_index`; and where that is, None if nowhere.
 
-    Returns whether some may have to be ignored.
+    Raises where labels are not (N, *) whole numbers from 0 to C - 1, or `ignore_index`.
     """
     dim = min(input.dim() - 1, 1)
-    classes = input.shape[dim] if input.dim() else 0
-    expected = input.shape[:dim] + input.shape[dim + 1 :]
+    expected = (*input.shape[:dim], *input.shape[dim + 1 :])
     if input.dim() == 0 or target.shape != expected:
         raise ValueError(
             f"{name}: for an input of shape {tuple(input.shape)} the labels must be "
-            f"{len(expected)}-D with shape {tuple(expected)}, got {tuple(target.shape)}"
+            f"{len(expected)}-D with shape {expected}, got {tuple(target.shape)}"
         )
+    classes = input.shape[dim]
     if target.dtype not in (torch.int64, torch.uint8):
         raise RuntimeError(f"{name}: expected labels of type int64 (Long), got {target.dtype}")
     if weight is not None and weight.shape != (classes,):
@@ -42,21 +42,48 @@ def check_labels(
             f"{name}: weight tensor should be defined either for all {classes} classes or no "
             f"classes but got weight tensor of shape {tuple(weight.shape)}"
         )
-    if target.device.type != "cpu" or target.numel() == 0:
-        return True  # reading labels would make the processor wait; the device checks them itself
-    low, high = (int(label) for label in target.aminmax())
-    if low >= 0 and high < classes:
-        return ignore_index is not None and low <= ignore_index <= high
-    wrong = (target < 0) | (target >= classes)
+    target = target.long()
+    # Reading labels would make the processor wait for a device, which checks them itself.
+    readable = target.device.type == "cpu" and target.numel() > 0
+    if readable:
+        low, high = (int(label) for label in target.aminmax())
+        inside = low >= 0 and high < classes
+        if inside and (ignore_index is None or not low <= ignore_index <= high):
+            return target, None
+    ignored = torch.zeros_like(target, dtype=torch.bool)
     if ignore_index is not None:
-        wrong &= target != ignore_index
-    if wrong.any():
+        ignored = target == ignore_index
+    wrong = ((target < 0) | (target >= classes)) & ~ignored
+    if readable and wrong.any():
         where = [int(i) for i in wrong.nonzero()[0]]
         raise IndexError(
             f"{name}: target {int(target[wrong][0])} at position {where} is out of bounds: the "
             f"input has {classes} classes, 0 to {classes - 1}"
         )
-    return True
+    return target.masked_fill(ignored, 0), ignored
+
+
+def _counted(losses: Tensor, index: Tensor, weight: Tensor | None, ignored: Tensor | None) -> Any:
+    """The losses, 0 where a label is ignored, and the weights that their mean is divided by."""
+    if ignored is None and weight is None:
+        return losses
+    weights = torch.ones_like(losses) if weight is None else weight[index]
+    if ignored is None:
+        return losses, weights
+    # Not a product with 0: the loss may be infinite.
+    return losses.masked_fill(ignored, 0), weights.masked_fill(ignored, 0)
+
+
+@loss("input target weight size_average ignore_index reduce reduction", alike="")
+def nll_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100
+) -> Any:
+    """-w log p of the label, from log-probabilities; the mean divides by the sum of the weights."""
+    index, ignored = as_index("nll_loss", input, target, weight, ignore_index)
+    dim = min(input.dim() - 1, 1)
+    losses = -input.gather(dim, index.unsqueeze(dim)).squeeze(dim)
+    losses = losses if weight is None else losses * weight[index]
+    return _counted(losses, index, weight, ignored)
 
 
 class _SurpriseOfLabels(torch.autograd.Function):
@@ -67,93 +94,61 @@ class _SurpriseOfLabels(torch.autograd.Function):
         y = x - x.amax(dim, keepdim=True)
         p = exp(y)
         total = p.sum(dim, keepdim=True)
-        ctx.save_for_backward(x, index, p.div_(total))
+        ctx.save_for_backward(x, index, p, total)
         ctx.dim = dim
-        return total.log_().sub_(y.gather(dim, index)).squeeze(dim)
+        return total.log().sub_(y.gather(dim, index)).squeeze(dim)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        x, index, p = ctx.saved_tensors
+        x, index, p, total = ctx.saved_tensors
         if torch.is_grad_enabled():  # for a second derivative p must know that it is of x
-            p = softmax(x, ctx.dim)
+            p, total = softmax(x, ctx.dim), torch.ones_like(total)
         g = grads[0].unsqueeze(ctx.dim)
-        return (p * g).scatter_add_(ctx.dim, index, -g), None, None
+        return (p * (g / total)).scatter_add_(ctx.dim, index, -g), None, None
 
 
-def _reduce_labels(
-    name: str, losses: Tensor, target: Tensor, weight: Tensor | None, ignored: Tensor | None,
-    reduction: str,
-) -> Tensor:  # fmt: skip
-    """The mean over labels divides by the weights of those that count."""
-    if reduction != "mean" or (ignored is None and weight is None) or losses.numel() == 0:
-        return reduce_loss(name, losses, reduction)
-    weights = torch.ones_like(losses) if weight is None else weight[target]
-    if ignored is not None:
-        weights = weights.masked_fill(ignored, 0)
-    return losses.sum() / weights.sum()
+def _surprise(
+    input: Tensor, p: Tensor, weight: Tensor | None, label_smoothing: float, dim: int
+) -> Tensor:
+    """-sum w p log q, with p mixed with the uniform distribution."""
+    p = p * (1 - label_smoothing) + label_smoothing / input.shape[dim]
+    p = p if weight is None else p * weight.reshape(-1, *[1] * (input.dim() - 2))
+    return -(log_softmax(input, dim) * p).sum(dim)
 
 
-def _along(weight: Tensor, input: Tensor) -> Tensor:
-    """One number for each class, shaped to be multiplied with `input` (N, C, *) or (C,)."""
-    return weight.reshape(-1, *[1] * (input.dim() - 2))
-
-
-def nll_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
-    """-w log p of the label, from log-probabilities; the mean divides by the sum of the weights."""
-    reduction = reduction_of(size_average, reduce, reduction)
-    may_ignore = check_labels("nll_loss", input, target, weight, ignore_index)
-    ignored = target == ignore_index if may_ignore else None
-    target = target.long() if ignored is None else target.long().masked_fill(ignored, 0)
-    dim = min(input.dim() - 1, 1)
-    losses = -input.gather(dim, target.unsqueeze(dim)).squeeze(dim)
-    losses = losses if weight is None else losses * weight[target]
-    if ignored is not None:
-        losses = losses.masked_fill(ignored, 0)  # no product with 0: the loss may be infinite
-    return _reduce_labels("nll_loss", losses, target, weight, ignored, reduction)
-
-
+@loss("input target weight size_average ignore_index reduce reduction label_smoothing", alike="")
 def cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
-    ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
+    input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100,
     label_smoothing: float = 0.0,
-) -> Tensor:  # fmt: skip
+) -> Any:  # fmt: skip
     """-sum p log q, with q the softmax of `input`. `target` holds labels, or probabilities p.
 
     Smoothing mixes p with the uniform distribution. Raises IndexError for a label out of range.
     """
-    name, reduction = "cross_entropy", reduction_of(size_average, reduce, reduction)
     if not 0 <= label_smoothing <= 1:
-        raise RuntimeError(f"{name}: label_smoothing must be from 0 to 1, got {label_smoothing}")
+        raise RuntimeError(
+            f"cross_entropy: label_smoothing must be from 0 to 1, got {label_smoothing}"
+        )
     dim = min(input.dim() - 1, 1)
-    wide = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
+    wide = input.float() if input.dtype in HALF else input
     if target.shape == input.shape:
         if not target.is_floating_point():
             raise RuntimeError(
-                f"{name}: expected floating point type for target with class probabilities, got "
-                f"{target.dtype}"
+                "cross_entropy: expected floating point type for target with class probabilities, "
+                f"got {target.dtype}"
             )
         if ignore_index >= 0:
-            raise RuntimeError(f"{name}: ignore_index is not supported for floating point target")
-        p = target * (1 - label_smoothing) + label_smoothing / input.shape[dim]
-        p = p if weight is None else p * _along(weight, input)
-        losses = -(log_softmax(wide, dim) * p).sum(dim)
-        return reduce_loss(name, losses, reduction).to(input.dtype)
-    may_ignore = check_labels(name, input, target, weight, ignore_index)
-    ignored = target == ignore_index if may_ignore else None
-    target = target.long() if ignored is None else target.long().masked_fill(ignored, 0)
-    losses = _SurpriseOfLabels.apply(wide, target.unsqueeze(dim), dim)
-    losses = losses if weight is None else losses * weight[target]
+            raise RuntimeError("cross_entropy: ignore_index does not go with probabilities")
+        return _surprise(wide, target, weight, label_smoothing, dim).to(input.dtype)
+    index, ignored = as_index("cross_entropy", input, target, weight, ignore_index)
+    place = index.unsqueeze(dim)
     if label_smoothing > 0:
-        log_q = log_softmax(wide, dim)
-        others = (log_q if weight is None else log_q * _along(weight, input)).sum(dim)
-        share = label_smoothing / input.shape[dim]
-        losses = (1 - label_smoothing) * losses - share * others
-    if ignored is not None:
-        losses = losses.masked_fill(ignored, 0)  # no product with 0: the loss may be infinite
-    return _reduce_labels(name, losses, target, weight, ignored, reduction).to(input.dtype)
+        p = torch.zeros_like(wide).scatter_(dim, place, 1)
+        losses = _surprise(wide, p, weight, label_smoothing, dim)
+    else:
+        losses = _SurpriseOfLabels.apply(wide, place, dim)
+        losses = losses if weight is None else losses * weight[index]
+    return _counted(losses.to(input.dtype), index, weight, ignored)
 
 
 def linear_cross_entropy(
@@ -167,30 +162,23 @@ def linear_cross_entropy(
     `cross_entropy` of the logits (N, C, *). `options` choose among torch's ways to spare memory;
     they change no result, and are not used here.
     """
-    inputs = linear_weight.shape[-1]
-    if input.dim() not in (1, 2) or linear_weight.dim() < 2 or input.shape[-1] != inputs:
+    sizes = linear_weight.shape[:-1]
+    fits = input.shape[-1:] == linear_weight.shape[-1:] and len(sizes) >= 1
+    if not fits or input.dim() not in ((1, 2) if len(sizes) == 1 else (2,)):
         raise RuntimeError(
-            "linear_cross_entropy: expected input (N, I) or (I,) and linear_weight (C, *, I), got "
-            f"{tuple(input.shape)} and {tuple(linear_weight.shape)}"
+            "linear_cross_entropy: expected input (N, I) and linear_weight (C, *, I), or (I,) and "
+            f"(C, I), got {tuple(input.shape)} and {tuple(linear_weight.shape)}"
         )
-    if linear_bias is not None and linear_bias.shape != linear_weight.shape[:-1]:
+    if linear_bias is not None and linear_bias.shape != sizes:
         raise RuntimeError(
-            "linear_cross_entropy: expected linear_bias shape "
-            f"{tuple(linear_weight.shape[:-1])}, got {tuple(linear_bias.shape)}"
-        )
-    if linear_weight.dim() > 2 and input.dim() == 1:
-        raise RuntimeError(
-            f"linear_cross_entropy: linear_weight {tuple(linear_weight.shape)} needs a batch, "
-            f"(N, {inputs}), got {tuple(input.shape)}"
+            f"linear_cross_entropy: expected linear_bias shape {tuple(sizes)}, got "
+            f"{tuple(linear_bias.shape)}"
         )
     bias = None if linear_bias is None else linear_bias.flatten()
     logits = linear(input, linear_weight.flatten(0, -2), bias)
-    logits = logits.reshape(*input.shape[:-1], *linear_weight.shape[:-1])
+    logits = logits.reshape(*input.shape[:-1], *sizes)
     if target.shape == logits.shape and ignore_index is not None:
-        raise RuntimeError(
-            "linear_cross_entropy: ignore_index cannot be specified when target contains "
-            "probabilities"
-        )
+        raise RuntimeError("linear_cross_entropy: ignore_index does not go with probabilities")
     ignore = -100 if ignore_index is None else ignore_index
     return cross_entropy(
         logits, target, weight, ignore_index=ignore, reduction=reduction,
@@ -198,42 +186,10 @@ def linear_cross_entropy(
     )  # fmt: skip
 
 
-class NLLLoss(WeightedLoss):
-    """-w log p of the label, from log-probabilities."""
-
-    def __init__(
-        self, weight: Tensor | None = None, size_average: bool | None = None,
-        ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
-    ) -> None:  # fmt: skip
-        super().__init__(weight, size_average, reduce, reduction)
-        self.ignore_index = ignore_index
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return nll_loss(
-            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction
-        )
-
-
-class CrossEntropyLoss(WeightedLoss):
-    """-sum p log softmax(x), for labels or probabilities p."""
-
-    def __init__(
-        self, weight: Tensor | None = None, size_average: bool | None = None,
-        ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
-        label_smoothing: float = 0.0,
-    ) -> None:  # fmt: skip
-        super().__init__(weight, size_average, reduce, reduction)
-        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return cross_entropy(
-            input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
-            label_smoothing=self.label_smoothing,
-        )  # fmt: skip
-
-
-class LinearCrossEntropyLoss(WeightedLoss):
+class LinearCrossEntropyLoss(nn.Module):
     """A linear layer and the cross-entropy of its outputs; `out_features` adds sizes after C."""
+
+    weight: Tensor | None
 
     def __init__(
         self, in_features: int, num_classes: int, *, out_features: tuple[int, ...] = (),
@@ -241,20 +197,13 @@ class LinearCrossEntropyLoss(WeightedLoss):
         weight: Tensor | None = None, ignore_index: int | None = None, label_smoothing: float = 0.0,
         options: Any = None,
     ) -> None:  # fmt: skip
-        if weight is not None and weight.shape != (num_classes,):
-            raise RuntimeError(
-                f"expected weight shape to be {(num_classes,)}, got {tuple(weight.shape)}"
-            )
-        if not 0 <= label_smoothing <= 1:
-            raise RuntimeError(
-                f"expected label_smoothing to be in range [0, 1], got {label_smoothing}"
-            )
-        super().__init__(weight, reduction=reduction)
+        super().__init__()
+        self.reduction, self.options = reduction, options
+        self.register_buffer("weight", weight)
         self.num_classes, self.out_features = num_classes, out_features
         self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
         outputs = math.prod(out_features, start=num_classes)
         self.linear = Linear(in_features, outputs, bias=bias, device=device, dtype=dtype)
-        self.options = options
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         sizes, bias = (self.num_classes, *self.out_features), self.linear.bias
@@ -272,3 +221,7 @@ class LinearCrossEntropyLoss(WeightedLoss):
             f"reduction={self.reduction}, ignore_index={self.ignore_index}, "
             f"label_smoothing={self.label_smoothing}, options={self.options}"
         )
+
+
+NLLLoss = loss_layer("NLLLoss", nll_loss)
+CrossEntropyLoss = loss_layer("CrossEntropyLoss", cross_entropy)

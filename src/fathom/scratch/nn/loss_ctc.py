@@ -21,25 +21,32 @@ import torch
 from torch import Tensor
 
 from fathom.scratch.nn.elementwise import exp
-from fathom.scratch.nn.loss_base import Loss
+from fathom.scratch.nn.layer import layer
+from fathom.scratch.nn.loss_base import reduce_loss
 
 Lengths = Tensor | Sequence[int]
+NOTHING = float("-inf")  # the logarithm of 0
+
+
+def _log_sum(ways: Tensor) -> Tensor:
+    """log sum e^w over the first dimension, the largest taken out so that nothing overflows."""
+    top = ways.amax(0).clamp_(min=torch.finfo(ways.dtype).min)
+    return (ways - top).exp_().sum(0).log_().add_(top)
 
 
 def _sweep(emitted_TNP: Tensor, places_NP: Tensor, blank: int) -> Tensor:
     """alpha (T, N, P): paths begin in place 0 or 1."""
     steps, n, places = emitted_TNP.shape
-    nothing = float("-inf")
     # A place may be reached from the last but one if it holds a label other than that one's.
-    skips_NP = torch.full_like(emitted_TNP[0], nothing)
     differs = (places_NP[:, 2:] != places_NP[:, :-2]) & (places_NP[:, 2:] != blank)
-    skips_NP[:, 2:].masked_fill_(differs, 0)
-    alpha = emitted_TNP.new_full((steps, n, places + 2), nothing)  # two empty places to the left
+    moves_3NP = emitted_TNP.new_zeros(3, n, places)
+    moves_3NP[0] = NOTHING
+    moves_3NP[0, :, 2:].masked_fill_(differs, 0)
+    alpha = emitted_TNP.new_full((steps, n, places + 2), NOTHING)  # two empty places to the left
     alpha[0, :, 2:4] = emitted_TNP[0, :, :2]
-    for before, now, emitted in zip(alpha, alpha[1:], emitted_TNP[1:], strict=False):
-        ways = torch.logaddexp(before[:, 2:], before[:, 1:-1])
-        ways = torch.logaddexp(ways, before[:, :-2] + skips_NP)
-        torch.add(ways, emitted, out=now[:, 2:])
+    before_T3NP = alpha.unfold(2, 3, 1).movedim(3, 1)
+    for t in range(1, steps):
+        alpha[t, :, 2:] = _log_sum(before_T3NP[t - 1] + moves_3NP).add_(emitted_TNP[t])
     return alpha[:, :, 2:]
 
 
@@ -65,7 +72,7 @@ class _CTC(torch.autograd.Function):
         alpha, beta = _sweep(both, both_places, blank).split(n, 1)
         # Paths end in the last place, a blank, or in the label before it, if there is one.
         end, before = (alpha[steps_N - 1, rows, (ends_N - k).clamp(min=0)] for k in (0, 1))
-        losses = -torch.logaddexp(end, before.masked_fill(ends_N == 0, float("-inf")))
+        losses = -_log_sum(torch.stack([end, before.masked_fill(ends_N == 0, NOTHING)]))
         on_path = alpha + beta[mirror] - emitted + losses.unsqueeze(1)  # both have this step's x
         ctx.save_for_backward(x_TNC, places_NP, steps_N, ends_N, on_path)
         return losses
@@ -99,64 +106,36 @@ def ctc_loss(
     log_probs: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths,
     blank: int = 0, reduction: str = "mean", zero_infinity: bool = False,
 ) -> Tensor:  # fmt: skip
-    """-log p(targets): the mean divides each loss by its number of labels first.
+    """-log p(targets), under all alignments: the mean divides each loss by its number of labels.
 
     `input_lengths` and `target_lengths` (N,) say how much of each example counts. A text that does
     not fit in its steps has an infinite loss; `zero_infinity` makes it, and its gradient, 0.
     """
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"ctc_loss: {reduction} is not a valid value for reduction")
-    batched = log_probs.dim() == 3
+    batched, device = log_probs.dim() == 3, log_probs.device
     x_TNC = log_probs if batched else log_probs.unsqueeze(1)
     t, n, c = x_TNC.shape
     if not 0 <= blank < c:
         raise RuntimeError(f"ctc_loss: blank must be in label range 0 to {c - 1}, got {blank}")
-    steps = _as_lengths("input_lengths", input_lengths, n, t)
+    steps = _as_lengths("input_lengths", input_lengths, n, t).to(device)
     in_a_row = targets.dim() == 1 and batched
     limit = targets.numel() if in_a_row else targets.shape[-1]
-    sizes = _as_lengths("target_lengths", target_lengths, n, limit)
-    longest = int(sizes.max()) if n else 0
-    labels = targets.new_zeros(n, longest, dtype=torch.int64)
-    if in_a_row:
-        for row, part in zip(
-            labels, targets[: int(sizes.sum())].split(sizes.tolist()), strict=True
-        ):
-            row[: len(part)] = part
-    else:
-        labels.copy_(targets.reshape(n, -1)[:, :longest])
-    on_device = sizes.to(log_probs.device)
-    labels = labels.to(log_probs.device)
-    labels = labels.where(_count(labels) < on_device.unsqueeze(1), blank)
+    sizes = _as_lengths("target_lengths", target_lengths, n, limit).to(device)
+    labels = torch.full((n, int(sizes.max()) if n else 0), blank, device=device)
+    counts = _count(labels) < sizes.unsqueeze(1)
+    given = targets.to(device, torch.int64)
+    given = given if in_a_row else given.reshape(n, -1)[:, : labels.shape[1]][counts]
+    labels = labels.masked_scatter(counts, given)
     if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < c:
         raise RuntimeError(
             f"ctc_loss: labels must be 0 to {c - 1}, found {int(labels.min())} to "
             f"{int(labels.max())}"
         )
-    places = labels.new_full((n, 2 * longest + 1), blank)
+    places = labels.new_full((n, 2 * labels.shape[1] + 1), blank)
     places[:, 1::2] = labels
-    losses = _CTC.apply(x_TNC, places, steps.to(log_probs.device), 2 * on_device, blank)
-    if zero_infinity:
-        losses = losses.masked_fill(losses == float("inf"), 0)
-    if reduction == "mean":
-        return (losses / on_device.clamp(min=1)).mean()
-    if reduction == "sum":
-        return losses.sum()
-    return losses if batched else losses.squeeze(0)
+    losses = _CTC.apply(x_TNC, places, steps, 2 * sizes, blank)
+    losses = losses.masked_fill(losses == -NOTHING, 0) if zero_infinity else losses
+    losses = losses / sizes.clamp(min=1) if reduction == "mean" else losses
+    return reduce_loss("ctc_loss", losses if batched else losses.squeeze(0), reduction)
 
 
-class CTCLoss(Loss):
-    """-log of the probability of a text under all its alignments."""
-
-    def __init__(
-        self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False
-    ) -> None:
-        super().__init__(reduction=reduction)
-        self.blank, self.zero_infinity = blank, zero_infinity
-
-    def forward(
-        self, log_probs: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths
-    ) -> Tensor:
-        lengths = input_lengths, target_lengths
-        return ctc_loss(
-            log_probs, targets, *lengths, self.blank, self.reduction, self.zero_infinity
-        )
+CTCLoss = layer("CTCLoss", ctc_loss)
