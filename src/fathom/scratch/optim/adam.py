@@ -12,33 +12,21 @@ Shapes   p parameter, g gradient, m and v the running means of g and g^2: any sh
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, ones, zeros_like
-from torch.optim.optimizer import ParamsT
+from torch import Tensor
 
 from fathom.scratch.optim.optimizer import (
-    Group,
-    PerParameter,
-    State,
-    new_step,
+    Start,
+    count,
     on_reals,
-    scalar_dtype,
-    tick,
+    optimizer,
+    scalar,
+    zeros,
+    zeros_if,
 )
 
 Betas = tuple[float, float]
-
-
-def _means(p: Tensor) -> State:
-    return {"step": new_step(), "exp_avg": zeros_like(p), "exp_avg_sq": zeros_like(p)}
-
-
-def _common(group: Group) -> dict[str, Any]:
-    """The settings that every rule of the family takes."""
-    beta1, beta2 = group["betas"]
-    return dict(lr=float(group["lr"]), betas=(float(beta1), float(beta2)), eps=group["eps"])
+MEANS: dict[str, Start] = {"step": count, "exp_avg": zeros, "exp_avg_sq": zeros}
 
 
 def update_means(g: Tensor, m: Tensor, v: Tensor, betas: Betas) -> None:
@@ -57,171 +45,97 @@ def adaptive_step(
 
 @on_reals
 def adam(
-    p: Tensor, g: Tensor, m: Tensor, v: Tensor, largest: Tensor | None = None, *,
-    t: float, lr: float, betas: Betas, eps: float,
+    p: Tensor, g: Tensor, t: float, m: Tensor, v: Tensor, largest: Tensor | None, /,
+    lr: float = 1e-3, betas: Betas = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
+    amsgrad: bool = False,
 ) -> None:  # fmt: skip
-    """Adam; with `largest`, AMSGrad: the scale of the steps never grows again."""
+    """Adam; with `amsgrad`, the scale of the steps never grows again."""
     update_means(g, m, v, betas)
     if largest is not None:
         v = torch.maximum(largest, v, out=largest)
     adaptive_step(p, m, v, t=t, lr=lr, betas=betas, eps=eps)
 
 
-class Adam(PerParameter):
-    """Adam; arguments as `torch.optim.Adam`."""
-
-    def __init__(
-        self, params: ParamsT, lr: float | Tensor = 1e-3,
-        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 0, amsgrad: bool = False, *, foreach: bool | None = None,
-        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
-        fused: bool | None = None, decoupled_weight_decay: bool = False,
-    ) -> None:  # fmt: skip
-        defaults = dict(
-            lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay, amsgrad=amsgrad,
-            maximize=maximize, foreach=foreach, capturable=capturable,
-            differentiable=differentiable, fused=fused,
-            decoupled_weight_decay=decoupled_weight_decay,
-        )  # fmt: skip
-        super().__init__(params, defaults)
-
-    def start(self, p: Tensor, group: Group) -> State:
-        return _means(p) | ({"max_exp_avg_sq": zeros_like(p)} if group["amsgrad"] else {})
-
-    def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
-        largest = state["max_exp_avg_sq"] if group["amsgrad"] else None
-        adam(p, g, state["exp_avg"], state["exp_avg_sq"], largest, t=tick(state), **_common(group))
-
-
-class AdamW(Adam):
-    """Adam whose weight decay shrinks the parameter and leaves the means alone."""
-
-    def __init__(
-        self, params: ParamsT, lr: float | Tensor = 1e-3,
-        betas: tuple[float | Tensor, float | Tensor] = (0.9, 0.999), eps: float = 1e-8,
-        weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
-        foreach: bool | None = None, capturable: bool = False, differentiable: bool = False,
-        fused: bool | None = None,
-    ) -> None:  # fmt: skip
-        super().__init__(
-            params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize,
-            capturable=capturable, differentiable=differentiable, fused=fused,
-            decoupled_weight_decay=True,
-        )  # fmt: skip
+AMSGRAD = MEANS | {"max_exp_avg_sq": zeros_if("amsgrad")}
+Adam = optimizer(
+    "Adam", adam, AMSGRAD,
+    "* foreach maximize capturable differentiable fused decoupled_weight_decay",
+)  # fmt: skip
+AdamW = optimizer(
+    "AdamW", adam, AMSGRAD, "* maximize foreach capturable differentiable fused",
+    defaults={"weight_decay": 1e-2}, fixed={"decoupled_weight_decay": True},
+)  # fmt: skip
 
 
 @on_reals
 def yogi(
-    p: Tensor, g: Tensor, m: Tensor, v: Tensor, *, t: float, lr: float, betas: Betas, eps: float
-) -> None:
-    """Adam, but v moves towards g^2 by an amount that does not grow with their distance."""
+    p: Tensor, g: Tensor, t: float, m: Tensor, v: Tensor, /, lr: float = 1e-2,
+    betas: Betas = (0.9, 0.999), eps: float = 1e-3, weight_decay: float = 0,
+) -> None:  # fmt: skip
+    """Adam, but v moves towards g^2 by an amount that does not grow with their distance.
+
+    When gradients become small all at once, its rates grow slowly where Adam's leap.
+    """
     m.lerp_(g, 1 - betas[0])
     square = g * g
     v.addcmul_(torch.sign(square - v), square, value=1 - betas[1])
     adaptive_step(p, m, v, t=t, lr=lr, betas=betas, eps=eps)
 
 
-class Yogi(PerParameter):
-    """Yogi: when gradients become small all at once, its rates grow slowly where Adam's leap."""
-
-    def __init__(
-        self, params: ParamsT, lr: float | Tensor = 1e-2, betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-3, weight_decay: float = 0, *, maximize: bool = False,
-    ) -> None:  # fmt: skip
-        defaults = dict(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, maximize=maximize)
-        super().__init__(params, defaults)
-
-    def start(self, p: Tensor, group: Group) -> State:
-        return _means(p)
-
-    def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
-        yogi(p, g, state["exp_avg"], state["exp_avg_sq"], t=tick(state), **_common(group))
+Yogi = optimizer("Yogi", yogi, MEANS, "* maximize")
 
 
 @on_reals
 def adamax(
-    p: Tensor, g: Tensor, m: Tensor, u: Tensor, *, t: float, lr: float, betas: Betas, eps: float
-) -> None:
+    p: Tensor, g: Tensor, t: float, m: Tensor, u: Tensor, /, lr: float = 2e-3,
+    betas: Betas = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
+) -> None:  # fmt: skip
     """Adam in the norm of infinity: u is the largest recent |g|, and needs no bias correction."""
     m.lerp_(g, 1 - betas[0])
     torch.maximum(u.mul_(betas[1]), g.abs().add_(eps), out=u)
     p.addcdiv_(m, u, value=-lr / (1 - betas[0] ** t))
 
 
-class Adamax(PerParameter):
-    """Adamax; arguments as `torch.optim.Adamax`."""
-
-    def __init__(
-        self, params: ParamsT, lr: float | Tensor = 2e-3, betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8, weight_decay: float = 0, foreach: bool | None = None, *,
-        maximize: bool = False, differentiable: bool = False, capturable: bool = False,
-    ) -> None:  # fmt: skip
-        defaults = dict(
-            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, foreach=foreach,
-            maximize=maximize, differentiable=differentiable, capturable=capturable,
-        )  # fmt: skip
-        super().__init__(params, defaults)
-
-    def start(self, p: Tensor, group: Group) -> State:
-        return {"step": new_step(), "exp_avg": zeros_like(p), "exp_inf": zeros_like(p)}
-
-    def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
-        adamax(p, g, state["exp_avg"], state["exp_inf"], t=tick(state), **_common(group))
+Adamax = optimizer(
+    "Adamax", adamax, {"step": count, "exp_avg": zeros, "exp_inf": zeros},
+    "foreach * maximize differentiable capturable",
+)  # fmt: skip
 
 
 @on_reals
 def nadam(
-    p: Tensor, g: Tensor, m: Tensor, v: Tensor, *, t: float, lr: float, betas: Betas, eps: float,
-    mu: float, mu_next: float, mus: float,
+    p: Tensor, g: Tensor, t: float, m: Tensor, v: Tensor, mu_product: Tensor, /, lr: float = 2e-3,
+    betas: Betas = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
+    momentum_decay: float = 4e-3,
 ) -> None:  # fmt: skip
     """Adam with Nesterov's look ahead: the step mixes g with the m that the next step will use.
 
-    `mu` is the momentum of this step, `mus` the product of all so far: NAdam lets it warm up.
+    The momentum warms up, mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2); the product of all mu so
+    far takes the place of beta1^t.
     """
+    mu, mu_next = (betas[0] * (1 - 0.5 * 0.96 ** (s * momentum_decay)) for s in (t, t + 1))
+    mus = mu_product.mul_(mu).item()
     update_means(g, m, v, betas)
     scale = v.div(1 - betas[1] ** t).sqrt_().add_(eps)
     p.addcdiv_(g, scale, value=-lr * (1 - mu) / (1 - mus))
     p.addcdiv_(m, scale, value=-lr * mu_next / (1 - mus * mu_next))
 
 
-class NAdam(PerParameter):
-    """NAdam, mu_t = beta1 (1 - 0.96^(t momentum_decay) / 2); arguments as `torch.optim.NAdam`."""
-
-    def __init__(
-        self, params: ParamsT, lr: float | Tensor = 2e-3, betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8, weight_decay: float = 0, momentum_decay: float = 4e-3,
-        decoupled_weight_decay: bool = False, *, foreach: bool | None = None,
-        maximize: bool = False, capturable: bool = False, differentiable: bool = False,
-    ) -> None:  # fmt: skip
-        defaults = dict(
-            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay,
-            decoupled_weight_decay=decoupled_weight_decay, maximize=maximize, foreach=foreach,
-            capturable=capturable, differentiable=differentiable,
-        )  # fmt: skip
-        super().__init__(params, defaults)
-
-    def start(self, p: Tensor, group: Group) -> State:
-        return _means(p) | {"mu_product": ones((), dtype=scalar_dtype())}
-
-    def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
-        t = tick(state)
-        mu, mu_next = (
-            group["betas"][0] * (1 - 0.5 * 0.96 ** (s * group["momentum_decay"]))
-            for s in (t, t + 1)
-        )
-        state["mu_product"] *= mu
-        mus = state["mu_product"].item()
-        means = state["exp_avg"], state["exp_avg_sq"]
-        nadam(p, g, *means, t=t, mu=mu, mu_next=mu_next, mus=mus, **_common(group))
+NAdam = optimizer(
+    "NAdam", nadam, MEANS | {"mu_product": lambda p, group: scalar(1.0)},
+    "decoupled_weight_decay * foreach maximize capturable differentiable",
+)  # fmt: skip
 
 
 @on_reals
 def radam(
-    p: Tensor, g: Tensor, m: Tensor, v: Tensor, *, t: float, lr: float, betas: Betas, eps: float
-) -> None:
-    """Adam that trusts v only once it has seen enough: `seen` is the length of the mean behind v.
+    p: Tensor, g: Tensor, t: float, m: Tensor, v: Tensor, /, lr: float = 1e-3,
+    betas: Betas = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
+) -> None:  # fmt: skip
+    """Adam that trusts v only once it has seen enough, and so needs no warm-up.
 
-    Before that, plain momentum; after it, Adam's step times the factor `trust`, which goes to 1.
+    `seen` is the length of the mean behind v. Before it is long enough, plain momentum; after it,
+    Adam's step times the factor `trust`, which goes to 1.
     """
     update_means(g, m, v, betas)
     bias1, bias2 = 1 - betas[0] ** t, 1 - betas[1] ** t
@@ -234,24 +148,6 @@ def radam(
         p.add_(m, alpha=-lr / bias1)
 
 
-class RAdam(PerParameter):
-    """Rectified Adam, which needs no warm-up; arguments as `torch.optim.RAdam`."""
-
-    def __init__(
-        self, params: ParamsT, lr: float | Tensor = 1e-3, betas: tuple[float, float] = (0.9, 0.999),
-        eps: float = 1e-8, weight_decay: float = 0, decoupled_weight_decay: bool = False, *,
-        foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
-        differentiable: bool = False,
-    ) -> None:  # fmt: skip
-        defaults = dict(
-            lr=lr, betas=betas, eps=eps, weight_decay=weight_decay,
-            decoupled_weight_decay=decoupled_weight_decay, maximize=maximize, foreach=foreach,
-            capturable=capturable, differentiable=differentiable,
-        )  # fmt: skip
-        super().__init__(params, defaults)
-
-    def start(self, p: Tensor, group: Group) -> State:
-        return _means(p)
-
-    def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
-        radam(p, g, state["exp_avg"], state["exp_avg_sq"], t=tick(state), **_common(group))
+RAdam = optimizer(
+    "RAdam", radam, MEANS, "decoupled_weight_decay * foreach maximize capturable differentiable"
+)

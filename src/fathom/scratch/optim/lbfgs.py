@@ -11,7 +11,6 @@ Shapes   All parameters are one vector x of D numbers; gradients and directions 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -70,11 +69,9 @@ def strong_wolfe(
 ) -> tuple[Point, int]:  # fmt: skip
     """A step that lowers the loss enough (c1) to where the slope is flat enough (c2).
 
-    First go on until a bracket holds such a point (algorithm 3.5), then narrow it (3.6).
-    `length` is the largest entry of the direction, `most` the number of evaluations allowed.
-
-    Returns:
-        The point, and how often the loss was evaluated.
+    First go on until a bracket holds such a point (algorithm 3.5), then narrow it (3.6). `length`
+    is the largest entry of the direction, `most` the number of evaluations allowed. Returns the
+    point, and how often the loss was evaluated.
     """
 
     def too_high(point: Point) -> bool:
@@ -96,10 +93,9 @@ def strong_wolfe(
         previous, point, tries = point, at(t), tries + 1
     else:
         previous = start
-    # the bracket holds a good point between its two: narrow it, keeping the lower one
+    # The bracket holds a good point between its two: narrow it, keeping the lower one.
     bracket = [previous, point]
-    low = 0 if previous.loss <= point.loss else 1
-    stalled = False
+    low, stalled = 0 if previous.loss <= point.loss else 1, False
     while tries < most:
         near, far = sorted((bracket[0].t, bracket[1].t))
         if (far - near) * length < tolerance:
@@ -147,107 +143,97 @@ class LBFGS(torch.optim.Optimizer):
             )
         check_settings(self.param_groups[0], "LBFGS")
 
-    @property
-    def _views(self) -> list[Tensor]:
-        """The parameters as real numbers."""
-        params = self.param_groups[0]["params"]
-        return [torch.view_as_real(p) if p.is_complex() else p for p in params]
-
-    def _gradient(self) -> Tensor:
-        """All gradients as one vector; zeros where a parameter has none."""
-        parts = []
-        for p in self.param_groups[0]["params"]:
-            g = torch.zeros_like(p) if p.grad is None else p.grad.to_dense()
-            parts.append((torch.view_as_real(g) if g.is_complex() else g).reshape(-1))
-        return torch.cat(parts)
-
-    def _move(self, direction: Tensor, t: Number) -> None:
-        """x <- x + t d."""
-        views = self._views
-        for p, part in zip(views, direction.split([p.numel() for p in views]), strict=True):
-            p.add_(part.view(p.shape), alpha=t)
-
     @torch.no_grad()
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
         """Iterate until a limit or a tolerance is reached; `closure` gives loss and gradients.
 
-        Returns:
-            The loss before the first iteration, as the closure gave it.
+        Returns the loss before the first iteration, as the closure gave it.
         """
-        group = self.param_groups[0]
-        state = self.state[group["params"][0]]
-        lr = float(group["lr"])
-        most_evaluations, tolerance = group["max_eval"], group["tolerance_change"]
-        closure = torch.enable_grad()(closure)
-
+        group, closure = self.param_groups[0], torch.enable_grad()(closure)
+        params, tolerance, most = group["params"], group["tolerance_change"], group["max_eval"]
+        state = self.state[params[0]]
         first = closure()
-        loss, g, evaluations, done = float(first), self._gradient(), 1, 0
+        loss, g, evaluations = float(first), gradient_of(params), 1
         state.setdefault("n_iter", 0)
         state["func_evals"] = state.get("func_evals", 0) + 1
         if g.abs().max() <= group["tolerance_grad"]:
             return first
-
-        while done < group["max_iter"]:
-            done += 1
+        for iteration in range(1, group["max_iter"] + 1):
             state["n_iter"] += 1
-            d = self._direction(g, state, group["history_size"])
+            d = direction(g, state, group["history_size"])
             state["prev_flat_grad"], state["prev_loss"] = g.clone(), loss
-            t: Number = lr
+            t: Number = float(group["lr"])
             if state["n_iter"] == 1:  # no curvature is known yet: be careful
-                size: Number = g.abs().sum()
-                t = min(1.0, 1.0 / size) * lr
-            state["d"], state["t"] = d, t
-            slope = g.dot(d)
+                t = min(1.0, 1.0 / g.abs().sum()) * t
+            state["d"], state["t"], slope = d, t, g.dot(d)
             if slope > -tolerance:
                 break
             evaluated = 0
             if group["line_search_fn"] is not None:
+
+                def at(t: Number, d: Tensor = d) -> Point:
+                    return look(params, closure, d, t)
+
                 point, evaluated = strong_wolfe(
-                    functools.partial(self._try, closure, d), Point(0, loss, g, slope), t,
-                    length=d.abs().max(), tolerance=tolerance, most=most_evaluations - evaluations,
+                    at, Point(0, loss, g, slope), t,
+                    length=d.abs().max(), tolerance=tolerance, most=most - evaluations,
                 )  # fmt: skip
-                state["t"] = t = point.t
-                loss, g = point.loss, point.gradient
-                self._move(d, t)
+                state["t"], t, loss, g = point.t, point.t, point.loss, point.gradient
+                move(params, d, t)
             else:
-                self._move(d, t)
-                if done != group["max_iter"]:
-                    loss, g, evaluated = float(closure()), self._gradient(), 1
+                move(params, d, t)
+                if iteration != group["max_iter"]:
+                    loss, g, evaluated = float(closure()), gradient_of(params), 1
             evaluations += evaluated
             state["func_evals"] += evaluated
-            if (
-                evaluations >= most_evaluations
-                or g.abs().max() <= group["tolerance_grad"]
-                or (d * t).abs().max() <= tolerance
-                or abs(loss - state["prev_loss"]) < tolerance
-            ):
+            still = (d * t).abs().max() <= tolerance or abs(loss - state["prev_loss"]) < tolerance
+            if evaluations >= most or g.abs().max() <= group["tolerance_grad"] or still:
                 break
         return first
 
-    def _direction(self, g: Tensor, state: dict[str, Any], history_size: int) -> Tensor:
-        """Where to go from here; learns from the last move, then asks for Newton's direction."""
-        if state["n_iter"] == 1:
-            state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
-            return g.neg()
-        y, s = g - state["prev_flat_grad"], state["d"] * state["t"]
-        turns, moves, ro = state["old_dirs"], state["old_stps"], state["ro"]
-        curvature = y.dot(s)
-        if curvature > 1e-10:
-            if len(turns) == history_size:
-                for memory in (turns, moves, ro):
-                    memory.pop(0)
-            turns.append(y)
-            moves.append(s)
-            ro.append(1.0 / curvature)
-            state["H_diag"] = curvature / y.dot(y)
-        return newton_direction(g, turns, moves, ro, state["H_diag"])
 
-    def _try(self, closure: Callable[[], Any], d: Tensor, t: Number) -> Point:
-        """Look at x + t d, and go back to x exactly."""
-        views = self._views
-        saved = [p.clone() for p in views]
-        self._move(d, t)
-        loss, g = float(closure()), self._gradient()
-        for p, value in zip(views, saved, strict=True):
-            p.copy_(value)
-        return Point(t, loss, g, g.dot(d))
+def direction(g: Tensor, state: dict[str, Any], history_size: int) -> Tensor:
+    """Where to go from here; learns from the last move, then asks for Newton's direction."""
+    if state["n_iter"] == 1:
+        state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
+        return g.neg()
+    y, s = g - state["prev_flat_grad"], state["d"] * state["t"]
+    memories = state["old_dirs"], state["old_stps"], state["ro"]
+    curvature = y.dot(s)
+    if curvature > 1e-10:
+        for memory, new in zip(memories, (y, s, 1.0 / curvature), strict=True):
+            if len(memory) == history_size:
+                memory.pop(0)
+            memory.append(new)
+        state["H_diag"] = curvature / y.dot(y)
+    return newton_direction(g, *memories, state["H_diag"])
+
+
+# The parameters as one vector, of real numbers.
+
+
+def as_real(x: Tensor) -> Tensor:
+    return torch.view_as_real(x) if x.is_complex() else x
+
+
+def gradient_of(params: list[Tensor]) -> Tensor:
+    """All gradients as one vector; zeros where a parameter has none."""
+    grads = (torch.zeros_like(p) if p.grad is None else p.grad.to_dense() for p in params)
+    return torch.cat([as_real(g).reshape(-1) for g in grads])
+
+
+def move(params: list[Tensor], direction: Tensor, t: Number) -> None:
+    """x <- x + t d."""
+    views = [as_real(p) for p in params]
+    for p, part in zip(views, direction.split([p.numel() for p in views]), strict=True):
+        p.add_(part.view(p.shape), alpha=t)
+
+
+def look(params: list[Tensor], closure: Callable[[], Any], d: Tensor, t: Number) -> Point:
+    """Look at x + t d, and go back to x exactly."""
+    saved = [p.clone() for p in params]
+    move(params, d, t)
+    loss, g = float(closure()), gradient_of(params)
+    for p, value in zip(params, saved, strict=True):
+        p.copy_(value)
+    return Point(t, loss, g, g.dot(d))

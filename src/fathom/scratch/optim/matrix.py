@@ -14,12 +14,17 @@ import math
 
 import torch
 from torch import Tensor, zeros_like
-from torch.optim.optimizer import ParamsT
 
-from fathom.scratch.optim.optimizer import Group, PerParameter, State, new_step, tick
+from fathom.scratch.optim.optimizer import Group, Start, count, optimizer, zeros
 
 
-def _rms(x: Tensor) -> float:
+def refuse_complex(p: Tensor, name: str) -> None:
+    """Raises RuntimeError, as torch does."""
+    if p.is_complex():
+        raise RuntimeError(f"{name} does not support complex parameters, here {p.dtype}")
+
+
+def rms(x: Tensor) -> float:
     """The root mean square of the entries."""
     return x.square().mean().sqrt().item()
 
@@ -31,65 +36,57 @@ def factored_variance(
     square_NM = g_NM * g_NM
     row_N1.lerp_(square_NM.mean(-1, keepdim=True), w)
     col_1M.lerp_(square_NM.mean(-2, keepdim=True), w)
-    return torch.mul(row_N1, col_1M, out=square_NM).div_(
-        row_N1.mean(-2, keepdim=True).clamp_(min=eps)
-    )
+    mean = row_N1.mean(-2, keepdim=True).clamp_(min=eps)
+    return torch.mul(row_N1, col_1M, out=square_NM).div_(mean)
 
 
-def adafactor(p: Tensor, g: Tensor, variance: Tensor, *, size: float, d: float, eps: float) -> None:
-    """Step by `size` in units of the gradient's deviation, clipped to a root mean square of d."""
-    update = variance.clamp_(min=eps * eps).rsqrt_().mul_(g)
-    p.add_(update, alpha=-size / max(1.0, _rms(update) / d))
+def adafactor(
+    p: Tensor, g: Tensor, t: float, row: Tensor, col: Tensor, whole: Tensor, /, lr: float = 1e-2,
+    beta2_decay: float = -0.8, eps: tuple[float | None, float] = (None, 1e-3), d: float = 1.0,
+    weight_decay: float = 0.0,
+) -> None:  # fmt: skip
+    """Adam's second mean in sublinear memory, without the first.
+
+    The step is relative to p's own size, in units of the gradient's deviation, and clipped to a
+    root mean square of d.
+    """
+    refuse_complex(p, "Adafactor")
+    eps1 = torch.finfo(p.dtype).eps if eps[0] is None else eps[0]
+    size = max(eps[1], rms(p)) * min(lr, t**-0.5)
+    w = t**beta2_decay  # 1 - beta2 at this step: 1 at first, so the start is no matter
+    if p.dim() < 2:
+        variance = whole.lerp_(g * g, w).clone()
+    else:
+        variance = factored_variance(g, row, col, w=w, eps=eps1)
+    update = variance.clamp_(min=eps1 * eps1).rsqrt_().mul_(g)
+    p.mul_(1 - lr * weight_decay).add_(update, alpha=-size / max(1.0, rms(update) / d))
 
 
-class Adafactor(PerParameter):
-    """Adam's second mean in sublinear memory, without the first; as `torch.optim.Adafactor`."""
+def check_adafactor(group: Group) -> None:
+    """Raises ValueError in torch's words."""
+    if not group["beta2_decay"] <= 0:
+        raise ValueError(f"beta2_decay should be <= 0 but is: {group['beta2_decay']}")
+    for number, value in enumerate(group["eps"], start=1):
+        if value is not None and not value >= 0:
+            raise ValueError(f"epsilon{number} should be >= 0 but is: {value}")
+    if not group["d"] >= 1:
+        raise ValueError(f"Clipping threshold d should be >= 1 but is: {group['d']}")
 
-    decoupled = None  # the size of a step is measured before the parameter decays
 
-    def __init__(
-        self, params: ParamsT, lr: float | Tensor = 1e-2, beta2_decay: float = -0.8,
-        eps: tuple[float | None, float] = (None, 1e-3), d: float = 1.0, weight_decay: float = 0.0,
-        *, foreach: bool | None = None, maximize: bool = False,
-    ) -> None:  # fmt: skip
-        if not beta2_decay <= 0:
-            raise ValueError(f"beta2_decay should be <= 0 but is: {beta2_decay}")
-        for number, value in enumerate(eps, start=1):
-            if value is not None and not value >= 0:
-                raise ValueError(f"epsilon{number} should be >= 0 but is: {value}")
-        if not d >= 1:
-            raise ValueError(f"Clipping threshold d should be >= 1 but is: {d}")
-        defaults = dict(
-            lr=lr, beta2_decay=beta2_decay, eps=eps, d=d, weight_decay=weight_decay,
-            foreach=foreach, maximize=maximize,
-        )  # fmt: skip
-        super().__init__(params, defaults)
+def mean_along(dim: int, p: Tensor) -> Tensor | None:
+    """Zeros for the means of a matrix along a dimension; a vector has none."""
+    return None if p.dim() < 2 else zeros_like(p).narrow(dim, 0, 1).clone()
 
-    def start(self, p: Tensor, group: Group) -> State:
-        if p.is_complex():
-            raise RuntimeError(f"Adafactor does not support complex parameters, here {p.dtype}")
-        if p.dim() < 2:
-            return {"step": new_step(), "variance": zeros_like(p)}
-        row_N1, col_1M = (
-            p.new_zeros((*p.shape[:-1], 1)),
-            p.new_zeros((*p.shape[:-2], 1, p.shape[-1])),
-        )
-        return {"step": new_step(), "row_var": row_N1, "col_var": col_1M}
 
-    def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
-        t, lr = tick(state), float(group["lr"])
-        eps1, eps2 = group["eps"]
-        eps1 = torch.finfo(p.dtype).eps if eps1 is None else eps1
-        size = max(eps2, _rms(p)) * min(lr, t**-0.5)
-        w = (
-            t ** group["beta2_decay"]
-        )  # 1 - beta2 at this step: 1 at first, so the start is no matter
-        if p.dim() < 2:
-            variance = state["variance"].lerp_(g * g, w).clone()
-        else:
-            variance = factored_variance(g, state["row_var"], state["col_var"], w=w, eps=eps1)
-        p.mul_(1 - lr * group["weight_decay"])
-        adafactor(p, g, variance, size=size, d=group["d"], eps=eps1)
+FACTORS: dict[str, Start] = {
+    "step": count,
+    "row_var": lambda p, group: mean_along(-1, p),
+    "col_var": lambda p, group: mean_along(-2, p),
+    "variance": lambda p, group: zeros(p, group) if p.dim() < 2 else None,
+}
+Adafactor = optimizer(
+    "Adafactor", adafactor, FACTORS, "* foreach maximize", decoupled=None, check=check_adafactor
+)
 
 
 def orthogonalise(
@@ -111,52 +108,44 @@ def orthogonalise(
     return x.T if tall else x
 
 
-class Muon(PerParameter):
-    """Momentum, made orthogonal, for the matrices of hidden layers; as `torch.optim.Muon`."""
+def muon(
+    p: Tensor, g: Tensor, buffer: Tensor, /, lr: float = 1e-3, weight_decay: float = 0.1,
+    momentum: float = 0.95, nesterov: bool = True,
+    ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315), eps: float = 1e-7,
+    ns_steps: int = 5, adjust_lr_fn: str | None = None,
+) -> None:  # fmt: skip
+    """Momentum, made orthogonal, for the matrices of hidden layers."""
+    refuse_complex(p, "Muon")
+    buffer.lerp_(g, 1 - momentum)
+    direction = g.lerp(buffer, momentum) if nesterov else buffer
+    direction = orthogonalise(direction, coefficients=ns_coefficients, steps=ns_steps, eps=eps)
+    rows, columns = p.shape
+    ratio = math.sqrt(max(1, rows / columns))
+    if adjust_lr_fn == "match_rms_adamw":
+        ratio = 0.2 * math.sqrt(max(rows, columns))
+    p.add_(direction, alpha=-float(lr * ratio))
 
-    decoupled = True
 
-    def __init__(
-        self, params: ParamsT, lr: float | Tensor = 1e-3, weight_decay: float = 0.1,
-        momentum: float = 0.95, nesterov: bool = True,
-        ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315), eps: float = 1e-7,
-        ns_steps: int = 5, adjust_lr_fn: str | None = None,
-    ) -> None:  # fmt: skip
-        if adjust_lr_fn not in (None, "original", "match_rms_adamw"):
-            raise ValueError(
-                f"Adjust learning rate function {adjust_lr_fn} is not supported; "
-                "use 'original' or 'match_rms_adamw'"
-            )
-        if not 0 <= ns_steps < 100:
-            raise ValueError(f"Invalid ns_steps: {ns_steps} (it must be at least 0, less than 100)")
-        defaults = dict(
-            lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=nesterov,
-            ns_coefficients=ns_coefficients, eps=eps, ns_steps=ns_steps, adjust_lr_fn=adjust_lr_fn,
-        )  # fmt: skip
-        super().__init__(params, defaults)
-        for p in (p for group in self.param_groups for p in group["params"]):
-            if p.dim() != 2:
-                raise ValueError(
-                    f"Muon only supports 2D parameters, but one has shape {tuple(p.shape)}; "
-                    "give it to AdamW"
-                )
-
-    def start(self, p: Tensor, group: Group) -> State:
-        if p.is_complex():
-            raise RuntimeError(f"Muon does not support complex parameters, here {p.dtype}")
-        return {"momentum_buffer": zeros_like(p)}
-
-    def update(self, p: Tensor, g: Tensor, state: State, group: Group) -> None:
-        mu, (rows, columns) = group["momentum"], p.shape
-        buffer = state["momentum_buffer"].lerp_(g, 1 - mu)
-        direction = orthogonalise(
-            g.lerp(buffer, mu) if group["nesterov"] else buffer,
-            coefficients=group["ns_coefficients"],
-            steps=group["ns_steps"],
-            eps=group["eps"],
+def check_muon(group: Group) -> None:
+    """Raises ValueError for settings without sense, and for parameters that are no matrices."""
+    if group["adjust_lr_fn"] not in (None, "original", "match_rms_adamw"):
+        raise ValueError(
+            f"Adjust learning rate function {group['adjust_lr_fn']} is not supported; "
+            "use 'original' or 'match_rms_adamw'"
         )
-        if group["adjust_lr_fn"] == "match_rms_adamw":
-            ratio = 0.2 * math.sqrt(max(rows, columns))
-        else:
-            ratio = math.sqrt(max(1, rows / columns))
-        p.add_(direction, alpha=-float(group["lr"] * ratio))
+    steps = group["ns_steps"]
+    if not 0 <= steps < 100:
+        raise ValueError(f"Invalid ns_steps: {steps} (it must be at least 0, less than 100)")
+    for p in group["params"]:
+        if p.dim() != 2:
+            raise ValueError(
+                f"Muon only supports 2D parameters, but one has shape {tuple(p.shape)}; "
+                "give it to AdamW"
+            )
+
+
+# Like torch's, Muon multiplies by a rate in a tensor as by a tensor, which rounds differently.
+Muon = optimizer(
+    "Muon", muon, {"momentum_buffer": zeros}, "", decoupled=True, check=check_muon,
+    read=lambda value: value,
+)  # fmt: skip
