@@ -16,13 +16,14 @@ def words(labels):
 
 
 def test_a_map_has_its_words_and_the_first_query_on_top():
-    figure = attention_map(WEIGHTS, ["va", "$!_"], ["go", ".", "<eos>"], title="go .")
+    figure = attention_map(WEIGHTS, ["va", "$!_"], ["go", ".", "<eos>"])
     axes = figure.axes[0]
     assert words(axes.get_yticklabels()) == ["va", "$!_"]
     assert words(axes.get_xticklabels()) == ["go", ".", "<eos>"]
     np.testing.assert_array_equal(axes.images[0].get_array(), WEIGHTS.numpy())
     assert axes.get_ylim()[0] > axes.get_ylim()[1]
     assert axes.images[0].norm.vmin == 0
+    assert figure.axes[1].get_ylabel() == "share"
     with pytest.raises(AssertionError, match="a word for each"):
         attention_map(WEIGHTS, ["va"], ["go", ".", "<eos>"])
 

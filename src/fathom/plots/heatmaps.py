@@ -21,33 +21,24 @@ SEQUENTIAL, DIVERGING = "Blues", "RdBu_r"
 LETTER, LINE = 0.078, 0.2  # inches
 SQUARE = 0.3  # inches of a row or column that is named
 SIDE = 1.55, 3.3  # inches of the longer side of a map without words: at least, at most
+SHARE = "share"  # of what a row looks at
 MOST_NUMBERS = 10  # rows and columns of a map whose numbers are still written into it
 
 
-def attention_map(
-    weights_LS: Tensor,
-    queries: Sequence[str],
-    keys: Sequence[str],
-    *,
-    title: str = "",
-    xlabel: str = "reads",
-    ylabel: str = "writes",
-) -> Figure:
-    """How much of each key (a column) each query (a row) takes, each under its word."""
+def attention_map(weights_LS: Tensor, queries: Sequence[str], keys: Sequence[str]) -> Figure:
+    """How much each word that is written (a row) takes of each that is read (a column)."""
     L, S = weights_LS.shape
     assert (len(queries), len(keys)) == (L, S), "a word for each row and column"
     left = LETTER * max(map(len, queries), default=1)
     top = LETTER * 0.75 * max(map(len, keys), default=1)
-    wide = max(S * SQUARE + left + 1.2, 0.105 * len(title))
     with styled():
-        figure = new_figure(wide, L * SQUARE + top + 0.75, title)
+        figure = new_figure(S * SQUARE + left + 1.2, L * SQUARE + top + 0.75)
         axes = figure.add_subplot()
         image = _draw(axes, weights_LS, *_limits(weights_LS))
         _words(axes, queries, keys)
-        axes.set(ylabel=ylabel)
-        axes.set_xlabel(xlabel)
+        axes.set(ylabel="writes", xlabel="reads")
         axes.xaxis.set_label_position("bottom")
-        _bar(figure, image, [axes], max(L * SQUARE, 1.0))
+        _bar(figure, image, [axes], max(L * SQUARE, 1.0), SHARE)
     return figure
 
 
@@ -61,6 +52,7 @@ def heatmap_grid(
     xlabel: str = "keys",
     ylabel: str = "queries",
     title: str = "",
+    unit: str = "",
     diverging: bool = False,
     numbers: bool = False,
     one_scale: bool = True,
@@ -68,8 +60,9 @@ def heatmap_grid(
 ) -> Figure:
     """R rows of C maps (L, S), such as the heads of each layer; words along the outer maps.
 
-    `diverging` is for maps that are negative, too: blue is below nothing, red above. `numbers`
-    writes each into its square. Without `one_scale` each map has its own.
+    `unit` is what the colours stand for. `diverging` is for maps that are negative, too: blue is
+    below nothing, red above. `numbers` writes each into its square. Without `one_scale` each map
+    has its own.
     """
     R, C, L, S = maps_RCLS.shape
     assert (len(rows), len(columns)) == (R, C), "a name for each row and column of maps"
@@ -103,9 +96,9 @@ def heatmap_grid(
             if r == R - 1:
                 axes.set_xlabel(xlabel)
             if not one_scale:
-                _bar(figure, image, [axes], high)
+                _bar(figure, image, [axes], high, unit)
         if one_scale:
-            _bar(figure, image, list(grid.flat), R * high)
+            _bar(figure, image, list(grid.flat), R * high, unit)
     return figure
 
 
@@ -168,8 +161,9 @@ def _numbers(axes: Axes, values: Tensor, low: float, most: float) -> None:
             axes.text(c, r, text, ha="center", va="center", fontsize=7, color=colour)
 
 
-def _bar(figure: Figure, image: ScalarMappable, axes: list[Axes], inches: float) -> None:
+def _bar(figure: Figure, image: ScalarMappable, axes: list[Axes], inches: float, unit: str) -> None:
     """What the colours stand for."""
     bar = figure.colorbar(image, ax=axes, shrink=0.9, aspect=max(8, inches * 7), pad=0.02)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
+    bar.set_label(unit)

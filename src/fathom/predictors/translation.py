@@ -15,7 +15,7 @@ from fathom.core.errors import DataError, SettingError
 from fathom.data.pairs import BOS, EOS, PairSet, Sentence, padded
 from fathom.data.text_files import pieces
 from fathom.models.lean import lean
-from fathom.plots.heatmaps import attention_map, heatmap_grid
+from fathom.plots.heatmaps import SHARE, attention_map, heatmap_grid
 from fathom.plots.translations import side_by_side
 from fathom.text.decode import beam as beam_search
 from fathom.text.decode import greedy
@@ -123,12 +123,16 @@ class Translator:
         maps = model.maps((source_1S.long().to(device), lens_1, given_1T.to(device)))
         read = [*sentence[: steps - 1], "<eos>"]
         write = [*tokens[: steps - 1], "<eos>"]
-        words = {"source": (write, read), "encoder": (read, read)}
-        words["decoder"] = (write, ["<bos>", *write[:-1]])
-        title = self.pairs.train.source_text(sentence)
+        source = self.pairs.train.source_text(sentence)
+        target = self.pairs.train.target_text(tokens)
+        parts = {  # what the words of rows and of columns are, and what the picture is of
+            "source": (write, read, f"{source} → {target}"),
+            "encoder": (read, read, f"the encoder reads: {source}"),
+            "decoder": (write, ["<bos>", *write[:-1]], f"the decoder writes: {target}"),
+        }
         figures = {}
-        for part, (weights_NHLS,) in maps.items():
-            queries, keys = words[part]
+        for part in (part for part in parts if part in maps):
+            (weights_NHLS,), (queries, keys, title) = maps[part], parts[part]
             ylabel, xlabel = READS[part]
             N, H = weights_NHLS.shape[:2]
             if N == H == 1:
@@ -142,7 +146,8 @@ class Translator:
                 keys=keys,
                 ylabel=ylabel,
                 xlabel=xlabel,
-                title=f"{title}: {'its translation' if part == 'source' else f'the {part}'}",
+                title=title,
+                unit=SHARE,
             )
         return figures
 
