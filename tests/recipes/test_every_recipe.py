@@ -138,7 +138,7 @@ def after_an_epoch(name, impl):
     update = descend(gradients, experiment.optimizer, guard, clip=experiment.clip)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     weights = sum(parameter.numel() for parameter in model.parameters())
-    most = max(5, min(50, 2_000_000 // weights))  # the larger the network, the fewer tell
+    most = max(5, min(150, 4_000_000 // weights))  # the larger the network, the fewer tell
     for batch in experiment.train.limit(most).epoch(0, 0):
         update(each(double, batch))
     assert any(not torch.equal(value, before[key]) for key, value in model.state_dict().items())
