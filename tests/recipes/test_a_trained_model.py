@@ -53,8 +53,9 @@ def test_pictures_and_folders_of_them(lenet, tmp_path):
     right = sum(int(row["class"]) == label for row, label in zip(rows[1:], labels, strict=True))
     assert right >= 7
     for row in rows:
-        assert row["probability"] == max(row["best"].values())
-        assert len(row["best"]) == 3
+        assert row["probability"] == max(row["probabilities"].values())
+        assert row["probability"] == row["probabilities"][row["class"]]
+        assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
 
 def test_other_sizes_and_colours_are_brought_to_the_model_s_form(lenet, tmp_path):
@@ -76,6 +77,8 @@ def test_answers_are_saved(lenet, tmp_path, suffix):
         with open(target, newline="") as file:
             found = list(csv.DictReader(file))
         assert [(r["input"], r["class"]) for r in found] == [(r["input"], r["class"]) for r in rows]
+        for line, row in zip(found, rows, strict=True):
+            assert {name: float(line[name]) for name in "0123456789"} == row["probabilities"]
     elif suffix == "txt":
         found = [line.split("\t")[:2] for line in target.read_text().splitlines()]
         assert found == [[r["input"], r["class"]] for r in rows]
