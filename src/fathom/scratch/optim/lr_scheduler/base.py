@@ -13,25 +13,36 @@ Shapes   Lists hold a number for each parameter group.
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterable
-from typing import Any
+import types
+from collections.abc import Callable, Iterable
+from inspect import Parameter
+from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from fathom.scratch.made import made, settings_of
+
 Rate = Any  # a float, or a tensor of one element that an optimiser holds
 
 
 class FractionLR(LRScheduler):
-    """lr(t) = floor + (base_lr - floor) * fraction(t)."""
+    """lr(t) = floor + (base_lr - floor) * fraction(t), where the floor is `eta_min` or zero."""
 
-    floor = 0.0
+    function: ClassVar[Any]
+    settings: ClassVar[list[str]]
+    kinds: ClassVar[dict[str, Any]]  # what to make of a setting before it is kept
 
-    @abstractmethod
+    def __init__(self, optimizer: Optimizer, last_epoch: int, **settings: Any) -> None:
+        for key, value in settings.items():
+            setattr(self, key, self.kinds[key](value) if key in self.kinds else value)
+        self.fraction(0)  # here, settings without sense are refused
+        super().__init__(optimizer, last_epoch)
+
     def fraction(self, t: int) -> float:
         """How much of the way from the floor to the base rate is left at time t."""
+        return self.function(t, **{name: getattr(self, name) for name in self.settings})
 
     def get_lr(self) -> list[Rate]:
         """The rates at this time, found from those before it: another schedule may act as well."""
@@ -41,11 +52,25 @@ class FractionLR(LRScheduler):
         before, now = (self.fraction(t - 1) if t > 0 else 1.0), self.fraction(t)
         if before == 0:  # nothing is left that could be multiplied: begin from the base again
             return self._get_closed_form_lr()
-        return [self.floor + (lr - self.floor) * (now / before) for lr in rates]
+        return self._between(rates, now / before)
 
     def _get_closed_form_lr(self) -> list[Rate]:
-        fraction = self.fraction(self.last_epoch)
-        return [self.floor + (lr - self.floor) * fraction for lr in self.base_lrs]
+        return self._between(self.base_lrs, self.fraction(self.last_epoch))
+
+    def _between(self, rates: list[Rate], share: float) -> list[Rate]:
+        floor = getattr(self, "eta_min", 0.0)
+        return [floor + (lr - floor) * share for lr in rates]
+
+
+def schedule(name: str, function: Callable[..., float], **kinds: Any) -> Any:
+    """The schedule of a function `fraction(t, /, **settings)`, with torch's signature."""
+    own, free = settings_of(function), Parameter.POSITIONAL_OR_KEYWORD
+    last_epoch = Parameter("last_epoch", free, default=-1)
+    return made(
+        name, FractionLR, [Parameter("optimizer", free), *own, last_epoch],
+        __module__=function.__module__, __doc__=function.__doc__, function=staticmethod(function),
+        settings=[p.name for p in own], kinds=kinds,
+    )  # fmt: skip
 
 
 def set_rate(group: dict[str, Any], lr: Rate, key: str = "lr") -> None:
@@ -56,18 +81,16 @@ def set_rate(group: dict[str, Any], lr: Rate, key: str = "lr") -> None:
         group[key] = lr
 
 
-def rates_of(optimizer: Optimizer, key: str = "lr") -> list[Rate]:
+def rates_of(optimizer: Optimizer) -> list[Rate]:
     """The rates as they are now, which a later change of a tensor does not change."""
-    values = (group[key] for group in optimizer.param_groups)
+    values = (group["lr"] for group in optimizer.param_groups)
     return [value.clone() if isinstance(value, Tensor) else value for value in values]
 
 
 def for_each_group(optimizer: Optimizer, name: str, value: Any) -> list[Any]:
     """One value for each parameter group: `value` itself, or its items.
 
-    Raises:
-        TypeError: `optimizer` is none.
-        ValueError: `value` is a list of another length.
+    Raises TypeError where `optimizer` is none, ValueError for a list of another length.
     """
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
@@ -79,3 +102,9 @@ def for_each_group(optimizer: Optimizer, name: str, value: Any) -> list[Any]:
             "give one value, or one for each group"
         )
     return [v.clone() if isinstance(v, Tensor) else v for v in values]
+
+
+def memory_of(function: Any) -> dict[str, Any] | None:
+    """What a user's function remembers, for a state, if it is an object; of plain ones nothing."""
+    plain = function is None or isinstance(function, types.FunctionType)
+    return None if plain else dict(function.__dict__)

@@ -18,6 +18,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from fathom.scratch.optim.lr_scheduler.base import rates_of, set_rate
 from fathom.scratch.optim.lr_scheduler.plateau import ReduceLROnPlateau
 
+PLATEAUS = ReduceLROnPlateau, torch.optim.lr_scheduler.ReduceLROnPlateau
+
 
 class _Composed(LRScheduler):
     """A schedule that asks others, all of one optimiser."""
@@ -29,9 +31,7 @@ class _Composed(LRScheduler):
         for index, scheduler in enumerate(schedulers):
             if not hasattr(scheduler, "optimizer"):
                 raise TypeError(f"{name} at index {index} should have `optimizer` as its attribute")
-            if isinstance(
-                scheduler, ReduceLROnPlateau | torch.optim.lr_scheduler.ReduceLROnPlateau
-            ):
+            if isinstance(scheduler, PLATEAUS):
                 raise ValueError(
                     f"{name} does not support `ReduceLROnPlateau`, at index {index}: "
                     "its `step` must be given a metric"
@@ -44,12 +44,10 @@ class _Composed(LRScheduler):
         self._schedulers, self.optimizer = list(schedulers), optimizer
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of all of them, and our own."""
         state = super().state_dict()
         return state | {"_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state of as many schedules in the same order."""
         state = dict(state_dict)
         for scheduler, one in zip(self._schedulers, state.pop("_schedulers"), strict=True):
             scheduler.load_state_dict(one)
@@ -110,9 +108,7 @@ class SequentialLR(_Composed):
 
 def _undo(scheduler: LRScheduler) -> None:
     """Take back the step that a schedule makes when it is built, and those inside it."""
-    inner = getattr(scheduler, "_schedulers", None)
-    if inner is None:
+    if not hasattr(scheduler, "_schedulers"):
         scheduler.last_epoch -= 1
-    else:
-        for each in inner:
-            _undo(each)
+    for each in getattr(scheduler, "_schedulers", ()):
+        _undo(each)

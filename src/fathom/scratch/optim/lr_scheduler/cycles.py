@@ -1,63 +1,26 @@
 """Rates that go up and down, some with a momentum that goes down and up against them.
 
 Source   Smith 2017, arXiv:1506.01186 (cyclical); Smith & Topin 2018, arXiv:1708.07120 (one cycle);
-         Loshchilov & Hutter 2017, arXiv:1608.03983 (warm restarts); Howard & Ruder 2018,
-         arXiv:1801.06146, section 3.2 (slanted triangular).
-Differs  Slanted triangular: the paper's rates fall over cut (1 / cut_frac - 1) steps, which is
-         T - cut where T cut_frac is whole and makes them negative where it is not. We fall over
-         T - cut, stay at the lowest rate after that, and rise for one step at least. Warm restarts
-         find their cycle by subtraction; torch by a logarithm, which can miss by one.
+         Loshchilov & Hutter 2017, arXiv:1608.03983 (warm restarts).
+Differs  Warm restarts find their cycle by subtraction; torch by a logarithm, which can miss by one.
 Shapes   Lists hold a number for each parameter group.
 """
 
 from __future__ import annotations
 
 import math
-import types
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from fathom.scratch.optim.lr_scheduler.base import Rate, for_each_group, set_rate
-
-
-def slanted_triangle(t: float, *, total: int, cut_frac: float, ratio: float) -> float:
-    """The fraction of the highest rate at step t of `total`: up from 1 / ratio, and slowly down."""
-    cut = max(1, math.floor(total * cut_frac))
-    p = t / cut if t < cut else 1 - (t - cut) / max(1, total - cut)
-    return (1 + max(p, 0.0) * (ratio - 1)) / ratio
-
-
-class SlantedTriangularLR(LRScheduler):
-    """ULMFiT's schedule: a short rise to the optimiser's rate, a long fall to 1/ratio of it.
-
-    `total_steps`: T, updates in all; `cut_frac`: the part of them that rises; `ratio`: highest
-    rate over lowest. Step it once an update.
-
-    Raises:
-        ValueError: a setting is out of range.
-    """
-
-    def __init__(
-        self, optimizer: Optimizer, total_steps: int, cut_frac: float = 0.1, ratio: float = 32,
-        last_epoch: int = -1,
-    ) -> None:  # fmt: skip
-        if total_steps < 1:
-            raise ValueError(f"Expected positive integer total_steps, but got {total_steps}")
-        if not 0 < cut_frac < 1:
-            raise ValueError(f"Expected cut_frac between 0 and 1, but got {cut_frac}")
-        if not ratio >= 1:
-            raise ValueError(f"Expected ratio of at least 1, but got {ratio}")
-        self.total_steps, self.cut_frac, self.ratio = total_steps, cut_frac, ratio
-        super().__init__(optimizer, last_epoch)
-
-    def get_lr(self) -> list[Rate]:
-        fraction = slanted_triangle(
-            self.last_epoch, total=self.total_steps, cut_frac=self.cut_frac, ratio=self.ratio
-        )
-        return [lr * fraction for lr in self.base_lrs]
+from fathom.scratch.optim.lr_scheduler.base import (
+    Rate,
+    for_each_group,
+    memory_of,
+    set_rate,
+)
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
@@ -80,11 +43,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         return [self.eta_min + (lr - self.eta_min) * fraction for lr in self.base_lrs]
 
     def step(self, epoch: float | None = None) -> None:
-        """Go one step on, or to time `epoch`, which may be a fraction.
-
-        Raises:
-            ValueError: `epoch` is negative.
-        """
+        """Go one step on, or to time `epoch`, which may be a fraction."""
         if epoch is not None and epoch < 0:
             raise ValueError(f"Expected non-negative epoch, but got {epoch}")
         if epoch is None and self.last_epoch >= 0:
@@ -153,8 +112,8 @@ class CyclicLR(_WithMomentum):
         if last_epoch == -1:
             for group, lr in zip(optimizer.param_groups, base_lrs, strict=True):
                 set_rate(group, lr)
-        down = float(step_size_up if step_size_down is None else step_size_down)
-        self.total_size = step_size_up + down
+        down = step_size_up if step_size_down is None else step_size_down
+        self.total_size = step_size_up + float(down)
         self.step_ratio = step_size_up / self.total_size
         self.mode, self.gamma, self._scale_fn_custom = mode, gamma, scale_fn
         if scale_fn is None:
@@ -190,18 +149,11 @@ class CyclicLR(_WithMomentum):
         return [low + (high - low) * height for low, high in rates]
 
     def state_dict(self) -> dict[str, Any]:
-        """The state; of a `scale_fn` of the user's, what it remembers if it is an object."""
-        function = self._scale_fn_custom
-        plain = function is None or isinstance(function, types.FunctionType)
-        return super().state_dict() | {
-            "_scale_fn_custom": None if plain else dict(function.__dict__)
-        }
+        return super().state_dict() | {"_scale_fn_custom": memory_of(self._scale_fn_custom)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state; a `scale_fn` of the user's is kept, and told what it remembered."""
-        memory = state_dict["_scale_fn_custom"]
-        if memory is not None and self._scale_fn_custom is not None:
-            self._scale_fn_custom.__dict__.update(memory)
+        if self._scale_fn_custom is not None:
+            self._scale_fn_custom.__dict__.update(state_dict["_scale_fn_custom"] or {})
         super().load_state_dict(state_dict | {"_scale_fn_custom": self._scale_fn_custom})
 
 
@@ -228,16 +180,13 @@ class OneCycleLR(_WithMomentum):
                 f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
             )
         self._anneal_func_type = anneal_strategy
-        top, end = float(pct_start * self.total_steps) - 1, self.total_steps - 1
-        rise = _phase(top, "initial_lr", "max_lr", "max_momentum", "base_momentum")
+        rise, end = float(pct_start * self.total_steps), self.total_steps - 1
+        phases = [_phase(rise - 1, "initial_lr", "max_lr", "max_momentum", "base_momentum")]
+        fall = ("initial_lr", "base_momentum") if three_phase else ("min_lr", "base_momentum")
+        phases.append(_phase(2 * rise - 2 if three_phase else end, "max_lr", *fall, "max_momentum"))
         if three_phase:
-            middle = 2 * float(pct_start * self.total_steps) - 2
-            fall = _phase(middle, "max_lr", "initial_lr", "base_momentum", "max_momentum")
-            rest = _phase(end, "initial_lr", "min_lr", "max_momentum", "max_momentum")
-            self._schedule_phases = [rise, fall, rest]
-        else:
-            fall = _phase(end, "max_lr", "min_lr", "base_momentum", "max_momentum")
-            self._schedule_phases = [rise, fall]
+            phases.append(_phase(end, "initial_lr", "min_lr", "max_momentum", "max_momentum"))
+        self._schedule_phases = phases
         highest = for_each_group(optimizer, "max_lr", max_lr)
         if last_epoch == -1:
             for group, lr in zip(optimizer.param_groups, highest, strict=True):
@@ -261,12 +210,13 @@ class OneCycleLR(_WithMomentum):
                 break
             start = phase["end_step"]
         done = (t - start) / (phase["end_step"] - start)
+        left = (
+            1 - done if self._anneal_func_type == "linear" else (1 + math.cos(math.pi * done)) / 2
+        )
 
         def between(group: dict[str, Any], quantity: str) -> Any:
             first, last = (group[phase[f"{end}_{quantity}"]] for end in ("start", "end"))
-            if self._anneal_func_type == "linear":
-                return first + (last - first) * done
-            return last + (first - last) * (1 + math.cos(math.pi * done)) / 2
+            return last + (first - last) * left
 
         if self.cycle_momentum:
             for group in self.optimizer.param_groups:
@@ -283,10 +233,10 @@ def _phase(end: float, *names: str) -> dict[str, Any]:
 def _count_steps(total_steps: int | None, epochs: int | None, steps_per_epoch: int | None) -> int:
     if total_steps is None and (epochs is None or steps_per_epoch is None):
         raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
-    given = {"total_steps": total_steps} if total_steps is not None else {
-        "epochs": epochs, "steps_per_epoch": steps_per_epoch
-    }  # fmt: skip
+    given = {"total_steps": total_steps}
+    if total_steps is None:
+        given = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
     for name, value in given.items():
         if not isinstance(value, int) or value <= 0:
             raise ValueError(f"Expected positive integer {name}, but got {value}")
-    return math.prod(value for value in given.values() if value is not None)
+    return math.prod(value or 1 for value in given.values())
