@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fathom.scratch.nn.layer import binder
+
 HALF = torch.float16, torch.bfloat16  # too few digits for the steps of a formula
 Curve = Callable[..., Any]
 
@@ -34,6 +36,7 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
 
     def decorate(curve: Curve) -> Callable[..., Tensor]:
         takes = signature(curve)
+        bind, has_inplace = binder(takes), "inplace" in takes.parameters
 
         class Op(torch.autograd.Function):
             @staticmethod
@@ -56,10 +59,8 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
 
         @functools.wraps(curve)
         def apply(*args: Any, **named: Any) -> Tensor:
-            given = takes.bind(*args, **named)
-            given.apply_defaults()
-            x, *settings = given.args
-            inplace = "inplace" in takes.parameters and settings.pop()
+            x, *settings = bind(args, named).values()
+            inplace = has_inplace and settings.pop()
             source = x.clone() if inplace else x  # backward may need it
             y = Op.apply(source.float() if x.dtype in HALF else source, *settings).to(x.dtype)
             return x.copy_(y) if inplace else y

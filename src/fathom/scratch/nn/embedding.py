@@ -9,12 +9,14 @@ Shapes   V numbers in the vocabulary, E features, B bags; `input` holds whole nu
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from fathom.scratch.nn import init
+
+USUAL = {"norm_type": 2, "scale_grad_by_freq": False, "sparse": False}  # None for the others
 
 
 class _Rows(torch.autograd.Function):
@@ -22,21 +24,21 @@ class _Rows(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, weight: Tensor, index: Tensor, padding_idx: int, by_freq: bool, sparse: bool
+        ctx: Any, weight: Tensor, index: Tensor, padding: int | None, by_freq: bool, sparse: bool
     ) -> Tensor:
         ctx.save_for_backward(index)
-        ctx.settings = weight.shape, padding_idx, by_freq, sparse
+        ctx.settings = weight.shape, padding, by_freq, sparse
         return weight.index_select(0, index)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         (index,) = ctx.saved_tensors
-        shape, padding_idx, by_freq, sparse = ctx.settings
+        shape, padding, by_freq, sparse = ctx.settings
         grad = grads[0]
         if by_freq:
             grad = grad / index.bincount(minlength=shape[0])[index].unsqueeze(1)
-        if padding_idx >= 0:
-            grad = grad * (index != padding_idx).unsqueeze(1)
+        if padding is not None:
+            grad = grad * (index != padding).unsqueeze(1)
         if sparse:
             places = index.unsqueeze(0)
             rows = torch.sparse_coo_tensor(places, grad, shape, check_invariants=False)
@@ -93,24 +95,19 @@ def embedding(
     index = input.flatten()
     if max_norm is not None:
         _shorten(weight, index, max_norm, norm_type)
-    rows = _Rows.apply(
-        weight, index, -1 if padding is None else padding, scale_grad_by_freq, sparse
-    )
+    rows = _Rows.apply(weight, index, padding, scale_grad_by_freq, sparse)
     return rows.view(*input.shape, weight.shape[1])
 
 
 def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> tuple[Tensor, int]:
     """For each number of the flattened input, which bag it is in; and the number of bags."""
-    if input.dim() == 2:
-        if offsets is not None:
-            raise ValueError("if input is 2D, then offsets has to be None: each row is a bag")
+    if input.dim() == 2 and offsets is None:
         count, size = input.shape
         return torch.arange(count, device=input.device).repeat_interleave(size), count
     if input.dim() != 1 or offsets is None or offsets.dim() != 1:
         raise ValueError(
-            "embedding_bag: expected 2D input, or 1D input with 1D offsets, got input of shape "
-            f"{tuple(input.shape)} and offsets "
-            f"{None if offsets is None else tuple(offsets.shape)}"
+            "embedding_bag: expected 2D input, each row a bag, or 1D input with 1D offsets, got "
+            f"{tuple(input.shape)} and {None if offsets is None else tuple(offsets.shape)}"
         )
     starts = offsets[:-1] if include_last_offset else offsets
     if len(starts) and (int(starts[0]) != 0 or int(starts[-1]) > len(input)):
@@ -137,24 +134,23 @@ def embedding_bag(
         raise ValueError(f"embedding_bag: mode has to be one of sum, mean or max, got {mode!r}")
     if mode == "max" and (scale_grad_by_freq or sparse):
         raise ValueError("embedding_bag: max mode supports no sparse and no scaled gradients")
-    if per_sample_weights is not None and mode != "sum":
-        raise NotImplementedError(
-            f"embedding_bag: per_sample_weights is only supported for mode='sum', got {mode!r}"
-        )
-    if per_sample_weights is not None and per_sample_weights.shape != input.shape:
-        raise ValueError(
-            f"embedding_bag: per_sample_weights {tuple(per_sample_weights.shape)} must have the "
-            f"same shape as the input {tuple(input.shape)}"
-        )
     bag, count = _bags(input, offsets, include_last_offset)
-    index, padding = input.flatten(), _row_of_padding(padding_idx, len(weight))
-    scales = None if per_sample_weights is None else per_sample_weights.flatten()
-    if padding is not None:
-        kept = index != padding
-        index, bag = index[kept], bag[kept]
-        scales = None if scales is None else scales[kept]
-    rows = embedding(index, weight, None, max_norm, norm_type, scale_grad_by_freq, sparse)
-    rows = rows if scales is None else rows * scales.unsqueeze(1)
+    index = input.flatten()
+    rows = embedding(index, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+    if per_sample_weights is not None:
+        if mode != "sum":
+            raise NotImplementedError(
+                f"embedding_bag: per_sample_weights goes with mode='sum' only, got {mode!r}"
+            )
+        if per_sample_weights.shape != input.shape:
+            raise ValueError(
+                f"embedding_bag: per_sample_weights {tuple(per_sample_weights.shape)} must have "
+                f"the same shape as the input {tuple(input.shape)}"
+            )
+        rows = rows * per_sample_weights.flatten().unsqueeze(1)
+    if padding_idx is not None:
+        kept = index != _row_of_padding(padding_idx, len(weight))
+        rows, bag = rows[kept], bag[kept]
     sizes = bag.bincount(minlength=count)
     if mode == "max" and len(bag):
         place = torch.arange(len(bag), device=bag.device) - (sizes.cumsum(0) - sizes)[bag]
@@ -165,29 +161,58 @@ def embedding_bag(
     return sums / sizes.clamp(min=1).unsqueeze(1) if mode == "mean" else sums
 
 
-def _table(
-    rows: int, columns: int, given: Tensor | None, frozen: bool, device: Any, dtype: Any
-) -> nn.Parameter:
-    """The vectors, one a row: the given ones, or space for some."""
-    if given is None:
-        given = torch.empty(rows, columns, device=device, dtype=dtype)
-    if given.shape != (rows, columns):
-        raise AssertionError(
-            f"Shape of weight {tuple(given.shape)} does not match num_embeddings {rows} and "
-            f"embedding_dim {columns}"
-        )
-    return nn.Parameter(given, requires_grad=not frozen)
+class _Table(nn.Module):
+    """A vector for each of `num_embeddings` numbers: given, or drawn from a standard normal."""
+
+    shown: ClassVar[str]  # settings, printed where they are not the usual ones
+
+    def __init__(
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None,
+        _weight: Tensor | None, device: Any = None, dtype: Any = None,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.num_embeddings, self.embedding_dim = sizes = num_embeddings, embedding_dim
+        self.padding_idx = _row_of_padding(padding_idx, num_embeddings)
+        if _weight is not None and _weight.shape != sizes:
+            raise AssertionError(
+                f"Shape of weight {tuple(_weight.shape)} does not match num_embeddings "
+                f"{num_embeddings} and embedding_dim {embedding_dim}"
+            )
+        empty = torch.empty(sizes, device=device, dtype=dtype) if _weight is None else _weight
+        self.weight = nn.Parameter(empty)
+        if _weight is None:
+            self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw every vector anew; the padding's is zero."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            init.zeros_(self.weight[self.padding_idx])
+
+    @classmethod
+    def from_pretrained(
+        cls, embeddings: Tensor, freeze: bool = True, *settings: Any, **named: Any
+    ) -> Self:
+        """Given vectors (V, E), which do not learn unless `freeze` is False.
+
+        `settings` are those of the constructor, from the third on.
+        """
+        rows, columns = embeddings.shape
+        named["_weight"] = embeddings
+        table = cls(rows, columns, *settings, **named)
+        table.weight.requires_grad = not freeze
+        return table
+
+    def extra_repr(self) -> str:
+        values = {name: getattr(self, name) for name in self.shown.split()}
+        unusual = [f"{name}={v!r}" for name, v in values.items() if v != USUAL.get(name)]
+        return ", ".join([str(self.num_embeddings), str(self.embedding_dim), *unusual])
 
 
-def _draw(weight: Tensor, padding_idx: int | None) -> None:
-    init.normal_(weight)
-    if padding_idx is not None:
-        with torch.no_grad():
-            weight[padding_idx] = 0
-
-
-class Embedding(nn.Module):
+class Embedding(_Table):
     """A vector for each of `num_embeddings` numbers, drawn from a standard normal."""
+
+    shown = "padding_idx max_norm norm_type scale_grad_by_freq sparse"
 
     def __init__(
         self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
@@ -195,29 +220,10 @@ class Embedding(nn.Module):
         sparse: bool = False, _weight: Tensor | None = None, _freeze: bool = False,
         device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
-        super().__init__()
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.padding_idx = _row_of_padding(padding_idx, num_embeddings)
+        super().__init__(num_embeddings, embedding_dim, padding_idx, _weight, device, dtype)
         self.max_norm, self.norm_type = max_norm, norm_type
         self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
-        self.weight = _table(num_embeddings, embedding_dim, _weight, _freeze, device, dtype)
-        if _weight is None:
-            self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw every vector anew; the padding's is zero."""
-        _draw(self.weight, self.padding_idx)
-
-    @classmethod
-    def from_pretrained(
-        cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None,
-        max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
-        sparse: bool = False,
-    ) -> Embedding:  # fmt: skip
-        """An embedding of given vectors (V, E), which do not learn unless `freeze` is False."""
-        v, e = embeddings.shape
-        rest = padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse
-        return cls(v, e, *rest, _weight=embeddings, _freeze=freeze)
+        self.weight.requires_grad = not _freeze
 
     def forward(self, input: Tensor) -> Tensor:
         return embedding(
@@ -225,18 +231,11 @@ class Embedding(nn.Module):
             self.scale_grad_by_freq, self.sparse,
         )  # fmt: skip
 
-    def extra_repr(self) -> str:
-        text = f"{self.num_embeddings}, {self.embedding_dim}"
-        usual = {"padding_idx": None, "max_norm": None, "norm_type": 2,
-                 "scale_grad_by_freq": False, "sparse": False}  # fmt: skip
-        for name, value in usual.items():
-            if getattr(self, name) != value:
-                text += f", {name}={getattr(self, name)}"
-        return text
 
-
-class EmbeddingBag(nn.Module):
+class EmbeddingBag(_Table):
     """The sum, mean or maximum of the vectors in each bag of numbers."""
+
+    shown = "max_norm norm_type scale_grad_by_freq mode padding_idx"
 
     def __init__(
         self, num_embeddings: int, embedding_dim: int, max_norm: float | None = None,
@@ -244,32 +243,10 @@ class EmbeddingBag(nn.Module):
         sparse: bool = False, _weight: Tensor | None = None, include_last_offset: bool = False,
         padding_idx: int | None = None, device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
-        super().__init__()
-        self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self.padding_idx = _row_of_padding(padding_idx, num_embeddings)
+        super().__init__(num_embeddings, embedding_dim, padding_idx, _weight, device, dtype)
         self.max_norm, self.norm_type, self.mode = max_norm, norm_type, mode
         self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
         self.include_last_offset = include_last_offset
-        self.weight = _table(num_embeddings, embedding_dim, _weight, False, device, dtype)
-        if _weight is None:
-            self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Draw every vector anew; the padding's is zero."""
-        _draw(self.weight, self.padding_idx)
-
-    @classmethod
-    def from_pretrained(
-        cls, embeddings: Tensor, freeze: bool = True, max_norm: float | None = None,
-        norm_type: float = 2.0, scale_grad_by_freq: bool = False, mode: str = "mean",
-        sparse: bool = False, include_last_offset: bool = False, padding_idx: int | None = None,
-    ) -> EmbeddingBag:  # fmt: skip
-        """Bags of given vectors (V, E), which do not learn unless `freeze` is False."""
-        v, e = embeddings.shape
-        rest = max_norm, norm_type, scale_grad_by_freq, mode, sparse, embeddings
-        bag = cls(v, e, *rest, include_last_offset, padding_idx)
-        bag.weight.requires_grad = not freeze
-        return bag
 
     def forward(
         self, input: Tensor, offsets: Tensor | None = None,
@@ -279,12 +256,3 @@ class EmbeddingBag(nn.Module):
             input, self.weight, offsets, self.max_norm, self.norm_type, self.scale_grad_by_freq,
             self.mode, self.sparse, per_sample_weights, self.include_last_offset, self.padding_idx,
         )  # fmt: skip
-
-    def extra_repr(self) -> str:
-        text = f"{self.num_embeddings}, {self.embedding_dim}"
-        usual = {"max_norm": None, "norm_type": 2, "scale_grad_by_freq": False, "mode": None,
-                 "padding_idx": None}  # fmt: skip
-        for name, value in usual.items():
-            if getattr(self, name) != value:
-                text += f", {name}={getattr(self, name)!r}"
-        return text

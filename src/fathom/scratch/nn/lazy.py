@@ -18,16 +18,7 @@ from torch import Tensor
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
-from fathom.scratch.nn.batchnorm import (
-    BatchNorm1d,
-    BatchNorm2d,
-    BatchNorm3d,
-    InstanceNorm1d,
-    InstanceNorm2d,
-    InstanceNorm3d,
-)
-from fathom.scratch.nn.conv import Conv1d, Conv2d, Conv3d
-from fathom.scratch.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from fathom.scratch.nn import batchnorm, conv, conv_transpose
 from fathom.scratch.nn.linear import Linear
 
 
@@ -111,16 +102,10 @@ class _LazyFeatures(_Lazy):
     counted = "num_features"
 
     def __init__(
-        self,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: Any = None,
-        dtype: Any = None,
-        *,
+        self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+        track_running_stats: bool = True, device: Any = None, dtype: Any = None, *,
         bias: bool = True,
-    ) -> None:
+    ) -> None:  # fmt: skip
         settings = (eps, momentum, affine, track_running_stats, device, dtype)
         super().__init__(*settings, bias=bias)
 
@@ -130,49 +115,21 @@ class _LazyFeatures(_Lazy):
         return input.shape[1]
 
 
-class LazyConv1d(_LazyChannels, Conv1d):
-    """Becomes a `Conv1d`."""
+def _lazy(mixin: type, layer: Any) -> Any:
+    """The lazy form of a layer."""
+    about = {"__doc__": f"Becomes a `{layer.__name__}`.", "__module__": __name__}
+    return type(f"Lazy{layer.__name__}", (mixin, layer), about)
 
 
-class LazyConv2d(_LazyChannels, Conv2d):
-    """Becomes a `Conv2d`."""
-
-
-class LazyConv3d(_LazyChannels, Conv3d):
-    """Becomes a `Conv3d`."""
-
-
-class LazyConvTranspose1d(_LazyChannels, ConvTranspose1d):
-    """Becomes a `ConvTranspose1d`."""
-
-
-class LazyConvTranspose2d(_LazyChannels, ConvTranspose2d):
-    """Becomes a `ConvTranspose2d`."""
-
-
-class LazyConvTranspose3d(_LazyChannels, ConvTranspose3d):
-    """Becomes a `ConvTranspose3d`."""
-
-
-class LazyBatchNorm1d(_LazyFeatures, BatchNorm1d):
-    """Becomes a `BatchNorm1d`."""
-
-
-class LazyBatchNorm2d(_LazyFeatures, BatchNorm2d):
-    """Becomes a `BatchNorm2d`."""
-
-
-class LazyBatchNorm3d(_LazyFeatures, BatchNorm3d):
-    """Becomes a `BatchNorm3d`."""
-
-
-class LazyInstanceNorm1d(_LazyFeatures, InstanceNorm1d):
-    """Becomes a `InstanceNorm1d`."""
-
-
-class LazyInstanceNorm2d(_LazyFeatures, InstanceNorm2d):
-    """Becomes a `InstanceNorm2d`."""
-
-
-class LazyInstanceNorm3d(_LazyFeatures, InstanceNorm3d):
-    """Becomes a `InstanceNorm3d`."""
+LazyConv1d = _lazy(_LazyChannels, conv.Conv1d)
+LazyConv2d = _lazy(_LazyChannels, conv.Conv2d)
+LazyConv3d = _lazy(_LazyChannels, conv.Conv3d)
+LazyConvTranspose1d = _lazy(_LazyChannels, conv_transpose.ConvTranspose1d)
+LazyConvTranspose2d = _lazy(_LazyChannels, conv_transpose.ConvTranspose2d)
+LazyConvTranspose3d = _lazy(_LazyChannels, conv_transpose.ConvTranspose3d)
+LazyBatchNorm1d = _lazy(_LazyFeatures, batchnorm.BatchNorm1d)
+LazyBatchNorm2d = _lazy(_LazyFeatures, batchnorm.BatchNorm2d)
+LazyBatchNorm3d = _lazy(_LazyFeatures, batchnorm.BatchNorm3d)
+LazyInstanceNorm1d = _lazy(_LazyFeatures, batchnorm.InstanceNorm1d)
+LazyInstanceNorm2d = _lazy(_LazyFeatures, batchnorm.InstanceNorm2d)
+LazyInstanceNorm3d = _lazy(_LazyFeatures, batchnorm.InstanceNorm3d)

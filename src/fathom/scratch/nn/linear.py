@@ -60,25 +60,26 @@ class Identity(Module):
         return input
 
 
+def make_weight(module: Module, sizes: tuple[int, ...], bias: bool, device: Any, dtype: Any) -> Any:
+    """Give a layer its `weight` of these sizes and its `bias`, one number for each output."""
+    on = {"device": device, "dtype": dtype}
+    module.register_parameter("weight", Parameter(torch.empty(sizes, **on)))
+    module.register_parameter("bias", Parameter(torch.empty(sizes[0], **on)) if bias else None)
+
+
 class Linear(Module):
     """y = x W^T + b (book 3.2): (*, in_features) to (*, out_features)."""
 
+    weight: Parameter
+    bias: Parameter | None
+
     def __init__(
-        self,
-        in_features: int,
-        out_features: int,
-        bias: bool = True,
-        device: Any = None,
+        self, in_features: int, out_features: int, bias: bool = True, device: Any = None,
         dtype: torch.dtype | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
-        self.weight = Parameter(torch.empty(out_features, in_features, device=device, dtype=dtype))
-        self.bias: Parameter | None
-        self.register_parameter(
-            "bias",
-            Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None,
-        )
+        make_weight(self, (out_features, in_features), bias, device, dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -88,49 +89,36 @@ class Linear(Module):
         return linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}"
-        )
+        sizes = f"in_features={self.in_features}, out_features={self.out_features}"
+        return f"{sizes}, bias={self.bias is not None}"
 
 
 class Bilinear(Module):
     """y_o = x1^T W_o x2 + b_o: (*, in1_features) and (*, in2_features) to (*, out_features)."""
 
+    weight: Parameter
+    bias: Parameter | None
+
     def __init__(
-        self,
-        in1_features: int,
-        in2_features: int,
-        out_features: int,
-        bias: bool = True,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
+        self, in1_features: int, in2_features: int, out_features: int, bias: bool = True,
+        device: Any = None, dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         if in1_features <= 0:
             raise ValueError(f"in1_features must be > 0, but got {in1_features}")
         self.in1_features, self.in2_features = in1_features, in2_features
         self.out_features = out_features
-        sizes = (out_features, in1_features, in2_features)
-        self.weight = Parameter(torch.empty(sizes, device=device, dtype=dtype))
-        self.bias: Parameter | None
-        self.register_parameter(
-            "bias",
-            Parameter(torch.empty(out_features, device=device, dtype=dtype)) if bias else None,
-        )
+        make_weight(self, (out_features, in1_features, in2_features), bias, device, dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        bound = 1 / math.sqrt(self.weight.shape[1])
-        init.uniform_(self.weight, -bound, bound)
-        if self.bias is not None:
-            init.uniform_(self.bias, -bound, bound)
+        bound = 1 / math.sqrt(self.in1_features)
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
 
     def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
         return bilinear(input1, input2, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        return (
-            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
-            f"out_features={self.out_features}, bias={self.bias is not None}"
-        )
+        sizes = f"in1_features={self.in1_features}, in2_features={self.in2_features}"
+        return f"{sizes}, out_features={self.out_features}, bias={self.bias is not None}"

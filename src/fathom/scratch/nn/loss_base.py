@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fathom.scratch.nn.layer import layer
+from fathom.scratch.nn.layer import binder, layer
 
 FLAGS = signature(lambda size_average=None, reduce=None, reduction="mean": None).parameters
 
@@ -60,12 +60,11 @@ def loss(arguments: str, alike: str = "target input") -> Callable[[Callable], Ca
     def decorate(losses: Callable) -> Callable[..., Any]:
         known = {**signature(losses).parameters, **FLAGS}
         takes = Signature([known[name] for name in arguments.split()])
+        bind = binder(takes)
 
         @functools.wraps(losses)
         def public(*args: Any, **named: Any) -> Tensor:
-            given = takes.bind(*args, **named)
-            given.apply_defaults()
-            values = given.arguments
+            values = bind(args, named)
             _settle(values)
             reduction = values.pop("reduction")
             same_shape(losses.__name__, **{name: values[name] for name in alike.split()})
