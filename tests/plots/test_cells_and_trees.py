@@ -7,7 +7,6 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from fathom.plots.cells import Cells, side_by_side
-from fathom.plots.panels import Panel, compared, histograms
 from fathom.plots.planes import outlines, slopes
 from fathom.plots.trees import Branch, trees
 
@@ -62,28 +61,6 @@ def test_a_tree_is_indented_by_depth():
     assert texts["c"][0] == steps[1]
     assert texts["root"][1] > texts["a"][1] > texts["b"][1] > texts["c"][1]
     assert {"one", "two", "x", "y"} <= set(texts)
-
-
-def test_panels_share_their_scale_and_colours():
-    figure = compared(
-        [
-            Panel("one", [1, 2], {"p": [1.0, 10.0], "q": [2.0, 3.0]}),
-            Panel("two", [1, 2], {"q": [5.0, 100.0]}),
-        ],
-        ylabel="ms",
-        log_y=True,
-    )
-    left, right = figure.axes
-    assert left.get_ylim() == right.get_ylim()
-    assert left.lines[1].get_color() == right.lines[0].get_color() != left.lines[0].get_color()
-    assert right.lines[0].get_ydata() == pytest.approx([5, 100])
-
-
-def test_histograms_count_every_value():
-    samples = {"a": np.arange(100.0).tolist(), "b": [1.0] * 7}
-    figure = histograms(samples, bins=10)
-    counts = [sum(bar.get_height() for bar in axes.patches) for axes in figure.axes]
-    assert counts == [100, 7]
 
 
 def test_planes_have_one_scale_on_both_axes():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fathom.plots.scalars import bars, lines, panels, scatter_fit
+from fathom.plots.scalars import bars, histograms, lines, panels, scatter_fit
 from fathom.plots.style import save
 
 
@@ -61,3 +61,27 @@ def test_a_fit_that_runs_away_leaves_the_chart_of_the_data(tmp_path):
     names = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert names == ["data", "wild"]
     save(figure, tmp_path / "fit")
+
+
+def test_panels_share_their_scale_and_colours():
+    figure = panels(
+        {
+            "one": ([1, 2], {"p": [1.0, 10.0], "q": [2.0, 3.0]}),
+            "two": ([1, 2], {"q": [5.0, 100.0]}),
+        },
+        ylabel="ms",
+        log_x=True,
+        log_y=True,
+    )
+    left, right = figure.axes
+    assert left.get_ylim() == right.get_ylim()
+    assert left.lines[1].get_color() == right.lines[0].get_color() != left.lines[0].get_color()
+    assert right.lines[0].get_ydata() == pytest.approx([5, 100])
+    assert left.get_xscale() == left.get_yscale() == "log"
+
+
+def test_histograms_count_every_value():
+    samples = {"a": [float(n) for n in range(100)], "b": [1.0] * 7}
+    figure = histograms(samples, bins=10)
+    counts = [sum(bar.get_height() for bar in axes.patches) for axes in figure.axes]
+    assert counts == [100, 7]

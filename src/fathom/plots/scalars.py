@@ -1,4 +1,4 @@
-"""Charts of numbers for studies and predictions: lines, bars, points with a fitted curve."""
+"""Charts of numbers for studies and predictions: lines, bars, histograms, fitted curves."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ def panels(
     xlabel: str = "",
     ylabel: str = "",
     columns: int = 3,
+    log_x: bool = False,
     log_y: bool = False,
     same_y: bool = True,
 ) -> Figure:
@@ -80,7 +81,8 @@ def panels(
                 style: Any = {"linestyle": DASHES[names.index(name) % len(DASHES)]}
                 colour = COLOURS[names.index(name) % len(COLOURS)]
                 drawn[name] = axes.plot(x, values, color=colour, label=name, **style)[0]
-            axes.set(xlabel=xlabel, yscale="log" if log_y else "linear")
+            axes.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
+            axes.set_xlabel(xlabel)
             if not same_y or number % columns == 0:
                 axes.set_ylabel(ylabel)
         for axes in grid[len(charts) :]:
@@ -115,6 +117,23 @@ def bars(
         axes.margins(x=0.12, y=0.02 if len(names) > 1 else 0.3)
         if any(value < 0 for value in values):
             axes.axvline(0, color="#B5B5B5", linewidth=0.8)
+    return figure
+
+
+def histograms(
+    samples: Mapping[str, Sequence[float]], *, bins: int = 41, title: str = "", xlabel: str = ""
+) -> Figure:
+    """How often each value came, a chart for each name. Each has its own scale."""
+    with styled():
+        width = 2.5 * len(samples) + 0.3
+        figure = new_figure(width, 2.4 + (0.3 if title else 0), title)
+        row = figure.subplots(1, len(samples), squeeze=False)[0]
+        for axes, (name, values) in zip(row, samples.items(), strict=True):
+            axes.hist(values, bins=bins, color=BLUE)
+            axes.set_title(name, fontsize=9.5)
+            axes.set(xlabel=xlabel, yticks=[])
+            axes.spines["left"].set_visible(False)
+            axes.grid(visible=False)
     return figure
 
 

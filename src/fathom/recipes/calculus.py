@@ -15,9 +15,8 @@ from fathom.core.order import derive
 from fathom.core.recipe import recipe
 from fathom.core.seeds import current_seed
 from fathom.core.stopwatch import median_seconds
-from fathom.plots.panels import Panel, compared
 from fathom.plots.planes import slopes
-from fathom.plots.scalars import lines
+from fathom.plots.scalars import Chart, lines, panels
 from fathom.recipes.graphs import drawn
 from fathom.scratch import autograd as ag
 
@@ -294,14 +293,15 @@ def _cost(inputs: int, outputs: int) -> _Cost:
 
 
 def _cost_picture(many_in: Sequence[_Cost], many_out: Sequence[_Cost]) -> Figure:
-    def panel(costs: Sequence[_Cost], title: str, xlabel: str) -> Panel:
-        ys = {mode: [1e3 * getattr(c, mode) for c in costs] for mode in _Cost._fields}
-        return Panel(title, SIZES, ys, xlabel)
+    def chart(costs: Sequence[_Cost]) -> Chart:
+        return SIZES, {mode: [1e3 * getattr(c, mode) for c in costs] for mode in _Cost._fields}
 
-    return compared(
-        [panel(many_in, "one output", "inputs"), panel(many_out, "one input", "outputs")],
+    return panels(
+        {"many inputs, one output": chart(many_in), "one input, many outputs": chart(many_out)},
         title="what all derivatives of a network cost",
+        xlabel="how many",
         ylabel="ms",
+        columns=2,
         log_x=True,
         log_y=True,
     )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fathom.core.findings import Findings, Table
 from fathom.core.recipe import recipe
 from fathom.core.seeds import current_seed
-from fathom.plots.panels import histograms
+from fathom.plots.scalars import histograms
 from fathom.scratch.nn import init
 
 INPUTS, UNITS = 200, 300
