@@ -30,9 +30,14 @@ from fathom.engine.updates import Gradients, descend, gradients_of
 MOST_EPOCHS = 100_000
 
 
-def prepared(recipe: Recipe, given: dict[str, Any] | None = None) -> Prepared:
-    """The recipe with the book's settings but for those given, its optimiser fused as in a run."""
-    ready = prepare(recipe, recipe.settings(given or {}), seed=0, device="cpu")
+def prepared(
+    recipe: Recipe, given: dict[str, Any] | None = None, *, batches: int | None = None
+) -> Prepared:
+    """The recipe with the book's settings but for those given, its optimiser fused as in a run.
+
+    Epochs are of that many `batches`, or whole.
+    """
+    ready = prepare(recipe, recipe.settings(given or {}), seed=0, device="cpu", limit=batches)
     fuse(ready.experiment.optimizer)
     return ready
 

@@ -29,6 +29,7 @@ from fathom.recipes.linear import softmax_regression
 from fathom.recipes.perceptrons import mlp
 
 REDRAWS = 6
+Change = Callable[[Image.Image], Image.Image]
 
 
 def _case(name: str, function: Callable[..., Experiment]) -> Case:
@@ -68,16 +69,22 @@ def _pictures() -> tuple[Tensor, Tensor]:
 
 
 class OneByOne(Dataset[tuple[Tensor, int]]):
-    """Each picture indexed, opened and turned into a tensor, as torchvision's transforms do it."""
+    """Each picture indexed, opened and turned into a tensor, as torchvision's transforms do it.
 
-    def __init__(self, images: Tensor, labels: Tensor) -> None:
-        self.images, self.labels = images[:, 0], labels
+    Between the two it is changed, where a change is given.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, change: Change | None = None) -> None:
+        self.images = images.permute(0, 2, 3, 1).squeeze(3).contiguous()  # grey ones: (N, H, W)
+        self.labels, self.change = labels, change
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        picture = Image.fromarray(self.images[index].numpy(), mode="L")
+        picture = Image.fromarray(self.images[index].numpy())
+        if self.change is not None:
+            picture = self.change(picture)
         label = int(self.labels[index])
         values = torch.from_numpy(np.array(picture, np.uint8, copy=True))
         values = values.view(picture.size[1], picture.size[0], len(picture.getbands()))
@@ -87,12 +94,19 @@ class OneByOne(Dataset[tuple[Tensor, int]]):
 
 def _book_way(recipe: Recipe) -> Epoch:
     experiment: Experiment = recipe.function()
+    return book_way(experiment, OneByOne(*_pictures()), batch_size=256)
+
+
+def book_way(
+    experiment: Experiment, data: OneByOne, *, batch_size: int, redraws: int = REDRAWS
+) -> Epoch:
+    """An epoch of the book's loop over `data`, with a figure drawn anew now and then."""
     model, optimizer = experiment.model, experiment.optimizer
-    loader = DataLoader(OneByOne(*_pictures()), batch_size=256, shuffle=True)
+    loader = DataLoader(data, batch_size=batch_size, shuffle=True)
     points: list[tuple[float, float, float]] = []
 
     def epoch() -> None:
-        every = max(len(loader) // (REDRAWS - 1), 1)
+        every = max(len(loader) // (redraws - 1), 1) if redraws else len(loader) + 1
         points.clear()
         loss_sum = right = seen = 0.0
         for number, (inputs, targets) in enumerate(loader):
@@ -107,7 +121,8 @@ def _book_way(recipe: Recipe) -> Epoch:
             if (number + 1) % every == 0:
                 points.append(((number + 1) / len(loader), loss_sum / seen, right / seen))
                 _draw(points)
-        _draw(points)  # with the accuracy on the test set, which is not timed
+        if points:
+            _draw(points)  # with the accuracy on the test set, which is not timed
 
     return epoch
 
