@@ -6,7 +6,8 @@ mathematics (`Module`, `Parameter`) is torch's own; `module.py` shows how it wor
 
 # ruff: noqa: F401, I001 (names are handed on from here, a handful a line)
 
-from torch.nn import Buffer, Module, Parameter, UninitializedBuffer, UninitializedParameter
+from torch.nn import Buffer, Module, Parameter, ParameterDict, ParameterList
+from torch.nn import UninitializedBuffer, UninitializedParameter
 
 from fathom.scratch.nn import functional, init, utils
 from fathom.scratch.nn.activation import Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU
@@ -21,8 +22,7 @@ from fathom.scratch.nn.adaptive_softmax import AdaptiveLogSoftmaxWithLoss
 from fathom.scratch.nn.attention import MultiheadAttention
 from fathom.scratch.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d
 from fathom.scratch.nn.batchnorm import InstanceNorm2d, InstanceNorm3d
-from fathom.scratch.nn.containers import Flatten, ModuleDict, ModuleList, ParameterDict
-from fathom.scratch.nn.containers import ParameterList, Sequential, Unflatten
+from fathom.scratch.nn.containers import Flatten, ModuleDict, ModuleList, Sequential, Unflatten
 from fathom.scratch.nn.conv import Conv1d, Conv2d, Conv3d
 from fathom.scratch.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from fathom.scratch.nn.distance import CosineSimilarity, PairwiseDistance

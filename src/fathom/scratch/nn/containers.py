@@ -1,90 +1,70 @@
-"""Modules that hold other modules or parameters, and the two that only change a shape.
+"""Modules that hold other modules, and the two that only change a shape.
 
 Source   torch.nn's containers; book 5.1.
 Differs  Written as Python's own lists and dictionaries: what these need is given by a few methods.
 Shapes   Those of what they hold. `Flatten`: (B, *sizes) to (B, product of sizes).
 
 To hold is to register: a list registers under numbers, a dictionary under its keys. That is all
-that makes their parameters train, move and be saved (see `module.py`).
+that makes their parameters train, move and be saved (see `module.py`). Lists and dictionaries of
+parameters do no more than that, and are torch's own.
 """
 
 from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, MutableSequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, MutableMapping, MutableSequence
+from itertools import groupby
 from textwrap import indent
 from typing import Any, Self
 
-import torch
 from torch import Tensor
-from torch.nn import Module, Parameter
+from torch.nn import Module
 
-from fathom.scratch.nn.sizes import Settings
-
-
-@dataclass(eq=False, repr=False)
-class Flatten(Settings):
-    """Makes one dimension of dimensions `start_dim` to `end_dim`."""
-
-    start_dim: int = 1
-    end_dim: int = -1
-
-    def forward(self, input: Tensor) -> Tensor:
-        sizes, rank = input.shape, max(input.dim(), 1)
-        first, last = self.start_dim % rank, self.end_dim % rank
-        if not -rank <= self.start_dim < rank or first > last:
-            raise RuntimeError(
-                f"flatten() has invalid args: dimensions {self.start_dim} to {self.end_dim} "
-                f"of an input of sizes {list(sizes)}"
-            )
-        length = math.prod(sizes[first : last + 1])
-        return input.reshape(*sizes[:first], length, *sizes[last + 1 :])
-
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+from fathom.scratch.nn.layer import layer
 
 
-@dataclass(eq=False, repr=False)
-class Unflatten(Settings):
-    """Makes dimension `dim` into dimensions of `unflattened_size`, one of which may be -1."""
+def _flatten(input: Tensor, start_dim: int = 1, end_dim: int = -1) -> Tensor:
+    """One dimension of dimensions `start_dim` to `end_dim`."""
+    sizes, rank = input.shape, max(input.dim(), 1)
+    first, last = start_dim % rank, end_dim % rank
+    if not -rank <= start_dim < rank or first > last:
+        raise RuntimeError(
+            f"flatten() has invalid args: dimensions {start_dim} to {end_dim} of an input of "
+            f"sizes {list(sizes)}"
+        )
+    length = math.prod(sizes[first : last + 1])
+    return input.reshape(*sizes[:first], length, *sizes[last + 1 :])
 
-    dim: int
-    unflattened_size: tuple[int, ...] | list[int]
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        sizes = self.unflattened_size
-        if not isinstance(sizes, tuple | list) or not all(isinstance(size, int) for size in sizes):
-            raise TypeError(f"unflattened_size must be a tuple of ints, but found {sizes!r}")
+def _unflatten(input: Tensor, dim: int, unflattened_size: tuple[int, ...] | list[int]) -> Tensor:
+    """Dimensions of `unflattened_size`, one of which may be -1, in the place of one, `dim`."""
+    dim %= input.dim()
+    return input.reshape(*input.shape[:dim], *unflattened_size, *input.shape[dim + 1 :])
 
-    def forward(self, input: Tensor) -> Tensor:
-        dim = self.dim % input.dim()
-        return input.reshape(*input.shape[:dim], *self.unflattened_size, *input.shape[dim + 1 :])
 
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+def _check_sizes(settings: dict[str, Any]) -> None:
+    sizes = settings["unflattened_size"]
+    if not isinstance(sizes, tuple | list) or not all(isinstance(size, int) for size in sizes):
+        raise TypeError(f"unflattened_size must be a tuple of ints, but found {sizes!r}")
+
+
+Flatten = layer("Flatten", _flatten, "start_dim={start_dim}, end_dim={end_dim}")
+Unflatten = layer(
+    "Unflatten", _unflatten, "dim={dim}, unflattened_size={unflattened_size}", prepare=_check_sizes
+)
 
 
 class _List(Module, MutableSequence[Any]):
-    """A list whose members are registered under their numbers."""
+    """A list whose members are registered: the first under 0, or under a name of its own."""
 
     __hash__ = Module.__hash__
 
-    def keys(self) -> list[str]:
-        """The names of the members, in order."""
-        raise NotImplementedError
-
-    def hold(self, key: str, value: Any) -> None:
-        """Register a member under a name."""
-        raise NotImplementedError
-
     def __len__(self) -> int:
-        return len(self.keys())
+        return len(self._modules)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter([getattr(self, key) for key in self.keys()])
+        return iter(self._modules.values())
 
     def __dir__(self) -> list[str]:
         return [name for name in super().__dir__() if not name.isdigit()]
@@ -92,21 +72,15 @@ class _List(Module, MutableSequence[Any]):
     def _key(self, index: int) -> str:
         if not -len(self) <= index < len(self):
             raise IndexError(f"index {index} is out of range of {len(self)} members")
-        return self.keys()[index]
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return type(self)(list(self)[index])
-        return getattr(self, self._key(index))
+        return list(self._modules)[index]
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.hold(self._key(index), value)
+        self.add_module(self._key(index), value)
 
     def _renumber(self, members: list[Any]) -> None:
-        for key in self.keys():
-            delattr(self, key)
+        self._modules.clear()
         for number, member in enumerate(members):
-            self.hold(str(number), member)
+            self.add_module(str(number), member)
 
     def __delitem__(self, index: Any) -> None:
         members = list(self)
@@ -119,29 +93,16 @@ class _List(Module, MutableSequence[Any]):
         self._renumber(members)
 
     def append(self, value: Any) -> Self:  # type: ignore[override]
-        self.hold(str(len(self)), value)
+        self.add_module(str(len(self)), value)
         return self
 
     def extend(self, values: Iterable[Any]) -> Self:  # type: ignore[override]
-        if not isinstance(values, Iterable) or isinstance(values, Tensor):
-            raise TypeError(f"extend() takes an iterable of members, not a {type(values).__name__}")
         for value in list(values):
             self.append(value)
         return self
 
-    def __iadd__(self, values: Iterable[Any]) -> Self:
-        return self.extend(values)
 
-
-class _Modules(_List):
-    def keys(self) -> list[str]:
-        return list(self._modules)
-
-    def hold(self, key: str, value: Any) -> None:
-        self.add_module(key, value)
-
-
-class Sequential(_Modules):
+class Sequential(_List):
     """Each module's output is the next one's input. Takes modules, or an OrderedDict of them."""
 
     def __init__(self, *args: Any) -> None:
@@ -158,7 +119,7 @@ class Sequential(_Modules):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return type(self)(OrderedDict(list(self._modules.items())[index]))
-        return super().__getitem__(index)
+        return self._modules[self._key(index)]
 
     def __add__(self, other: Sequential) -> Sequential:
         if not isinstance(other, Sequential):
@@ -173,27 +134,28 @@ class Sequential(_Modules):
     __rmul__ = __mul__
 
 
-class ModuleList(_Modules):
+class ModuleList(_List):
     """A list of modules, to be used as the holder likes."""
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         self.extend(modules or [])
 
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return type(self)(list(self)[index])
+        return self._modules[self._key(index)]
+
     def __add__(self, other: Iterable[Module]) -> ModuleList:
         return ModuleList([*self, *other])
 
     def __repr__(self) -> str:
         """Neighbours that look alike are written once: `(0-5): 6 x Linear(...)`."""
-        runs: list[tuple[str, list[int]]] = []
-        for number, text in enumerate(map(repr, self)):
-            if not runs or runs[-1][0] != text:
-                runs.append((text, []))
-            runs[-1][1].append(number)
-        lines = [
-            f"({at[0]}): {text}" if len(at) == 1 else f"({at[0]}-{at[-1]}): {len(at)} x {text}"
-            for text, at in runs
-        ]
+        lines = []
+        for text, run in groupby(enumerate(map(repr, self)), key=lambda pair: pair[1]):
+            at = [number for number, _ in run]
+            where = f"({at[0]})" if len(at) == 1 else f"({at[0]}-{at[-1]})"
+            lines.append(f"{where}: {text}" if len(at) == 1 else f"{where}: {len(at)} x {text}")
         body = "\n" + indent("\n".join(lines), "  ") + "\n"
         return f"{self._get_name()}({body if lines else ''})"
 
@@ -221,91 +183,3 @@ class ModuleDict(Module, MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._modules)
-
-
-def as_parameter(value: Any) -> Any:
-    """A plain tensor as a parameter; anything else as it is."""
-    plain = isinstance(value, Tensor) and not isinstance(value, Parameter)
-    return Parameter(value) if plain else value
-
-
-def described(entries: Iterable[tuple[Any, Any]], type_name: Callable[[Tensor], Any]) -> str:
-    """A line for each member of a parameter list or dictionary."""
-    lines = []
-    for name, value in entries:
-        text = f"Object of type: {type(value).__name__}"
-        if isinstance(value, Tensor):
-            kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
-            where = f" ({value.device})" if value.device.type == "cuda" else ""
-            sizes = "x".join(map(str, value.shape)) + where
-            text = f"{kind} containing: [{type_name(value)} of size {sizes}]"
-        lines.append(f"  ({name}): {text}")
-    return "\n".join(lines)
-
-
-class ParameterDict(Module, MutableMapping[str, Any]):
-    """A dictionary whose tensors become parameters; anything else is kept as it is."""
-
-    __hash__ = Module.__hash__
-
-    def __init__(self, parameters: Any = None) -> None:
-        super().__init__()
-        self._keys: dict[str, None] = {}  # in order of arrival
-        plain = isinstance(parameters, Mapping) and not isinstance(
-            parameters, OrderedDict | ParameterDict
-        )
-        self.update(sorted(parameters.items()) if plain else parameters or {})
-
-    def __getitem__(self, key: str) -> Any:
-        if key not in self._keys:
-            raise KeyError(key)
-        return getattr(self, key)
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        if not isinstance(key, str):
-            raise TypeError(f"ParameterDict takes strings as keys, not {type(key).__name__}")
-        self._keys[key] = None
-        setattr(self, key, as_parameter(value))
-
-    def __delitem__(self, key: str) -> None:
-        del self._keys[key]
-        delattr(self, key)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._keys)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def copy(self) -> ParameterDict:
-        return ParameterDict(OrderedDict(self.items()))
-
-    def __or__(self, other: Any) -> ParameterDict:
-        union = self.copy()
-        union.update(other)
-        return union
-
-    def __ior__(self, other: Any) -> Self:
-        self.update(other)
-        return self
-
-    def extra_repr(self) -> str:
-        return described(self.items(), torch.typename)
-
-
-class ParameterList(_List):
-    """A list whose tensors become parameters; anything else is kept as it is."""
-
-    def __init__(self, values: Iterable[Any] | None = None) -> None:
-        super().__init__()
-        self.extend(values if values is not None else [])
-
-    def keys(self) -> list[str]:
-        numbers = (name for name in [*self._parameters, *self.__dict__] if name.isdigit())
-        return sorted(numbers, key=int)
-
-    def hold(self, key: str, value: Any) -> None:
-        setattr(self, key, as_parameter(value))
-
-    def extra_repr(self) -> str:
-        return described(enumerate(self), lambda value: value.dtype)

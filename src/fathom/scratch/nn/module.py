@@ -39,24 +39,22 @@ class Module:
     # Registration
 
     def __setattr__(self, name: str, value: Any) -> None:
-        kinds = {"_parameters": Parameter, "_modules": Module, "_buffers": Tensor}
-        for kind, wanted in kinds.items():
-            held = self.__dict__[kind]
-            if isinstance(value, wanted) and wanted is not Tensor:  # a plain tensor is no buffer
-                for place in (self.__dict__, *(self.__dict__[other] for other in kinds)):
+        places = (self.__dict__, self._parameters, self._buffers, self._modules)
+        for held, kind in ((self._parameters, Parameter), (self._modules, Module)):
+            if isinstance(value, kind):
+                for place in places:
                     if place is not held:
                         place.pop(name, None)
                 held[name] = value
                 return
+        for held in places[1:]:
             if name in held:
-                if value is not None and not isinstance(value, wanted):
-                    raise TypeError(
-                        f"cannot assign a {type(value).__name__} to '{name}', "
-                        f"which is one of the module's {kind[1:]}"
-                    )
+                if value is not None and not (held is self._buffers and isinstance(value, Tensor)):
+                    found = type(value).__name__
+                    raise TypeError(f"cannot assign a {found} to '{name}', which is registered")
                 held[name] = value
                 return
-        object.__setattr__(self, name, value)
+        object.__setattr__(self, name, value)  # a plain tensor, too, is no buffer
 
     def __getattr__(self, name: str) -> Any:  # called only for what is not in `__dict__`
         for kind in ("_parameters", "_buffers", "_modules"):
@@ -122,25 +120,20 @@ class Module:
         for _, module in self.named_modules():
             for held in (module._parameters, module._buffers):
                 for name, tensor in held.items():
-                    if tensor is not None:
-                        held[name] = self._moved(tensor, where)
+                    real = tensor is not None and tensor.is_floating_point()
+                    if real or (tensor is not None and not isinstance(where, torch.dtype)):
+                        moved = tensor.detach().to(where)
+                        held[name] = Parameter(moved) if held is module._parameters else moved
         return self
-
-    @staticmethod
-    def _moved(tensor: Tensor, where: Any) -> Tensor:
-        if isinstance(where, torch.dtype) and not tensor.is_floating_point():
-            return tensor
-        moved = tensor.detach().to(where)
-        return Parameter(moved) if isinstance(tensor, Parameter) else moved
 
     # Saving
 
     def state_dict(self, prefix: str = "") -> dict[str, Tensor]:
         """Path to tensor, of all parameters and buffers; sharing does not shorten it."""
-        state = {}
-        for name, tensor in (self._parameters | self._buffers).items():
-            if tensor is not None:
-                state[prefix + name] = tensor.detach()
+        own = self._parameters | self._buffers
+        state = {
+            prefix + name: tensor.detach() for name, tensor in own.items() if tensor is not None
+        }
         for name, child in self._modules.items():
             state |= child.state_dict(f"{prefix}{name}.")
         return state
@@ -225,8 +218,7 @@ class Linear(Module):
     def make_parameters(self, in_features: int) -> None:
         """Weights and bias, drawn evenly from within 1 / sqrt(inputs) of zero."""
         self.in_features, bound = in_features, in_features**-0.5
-        weight = torch.empty(self.out_features, in_features).uniform_(-bound, bound)
-        self.weight = Parameter(weight)
+        self.weight = Parameter(torch.empty(self.out_features, in_features).uniform_(-bound, bound))
         bias = torch.empty(self.out_features).uniform_(-bound, bound) if self.has_bias else None
         self.register_parameter("bias", None if bias is None else Parameter(bias))
 
