@@ -65,30 +65,31 @@ def fans(tensor: Tensor) -> tuple[int, int]:
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """By how much an activation shrinks the standard deviation that passes through it."""
-    gains = {"sigmoid": 1, "tanh": 5 / 3, "relu": math.sqrt(2.0), "selu": 3 / 4}
+    gains = {"linear": 1, "sigmoid": 1, "tanh": 5 / 3, "relu": math.sqrt(2.0), "selu": 3 / 4}
     if nonlinearity == "leaky_relu":
         slope: Any = 0.01 if param is None else param
         if isinstance(slope, bool) or not isinstance(slope, int | float):
             raise ValueError(f"negative_slope {param} not a valid number")
         return math.sqrt(2.0 / (1 + slope**2))
-    if nonlinearity == "linear" or nonlinearity.startswith("conv"):
-        return 1
-    if nonlinearity not in gains:
+    if nonlinearity not in gains and not nonlinearity.startswith("conv"):
         raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
-    return gains[nonlinearity]
+    return gains.get(nonlinearity, 1)
+
+
+def _uniform_of(tensor: Tensor, std: float, generator: Generator | None) -> Tensor:
+    """Draws of this standard deviation: a uniform of half-width a has variance a^2 / 3."""
+    return uniform_(tensor, -math.sqrt(3.0) * std, math.sqrt(3.0) * std, generator)
 
 
 def _xavier_std(tensor: Tensor, gain: float) -> float:
-    fan_in, fan_out = fans(tensor)
-    return gain * math.sqrt(2.0 / (fan_in + fan_out))
+    return gain * math.sqrt(2.0 / sum(fans(tensor)))
 
 
 def xavier_uniform_(
     tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
 ) -> Tensor:
-    """Glorot's compromise between both directions; a uniform of half-width a has variance a^2/3."""
-    bound = math.sqrt(3.0) * _xavier_std(tensor, gain)
-    return uniform_(tensor, -bound, bound, generator)
+    """Glorot's compromise between both directions, uniform."""
+    return _uniform_of(tensor, _xavier_std(tensor, gain), generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
@@ -99,41 +100,27 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     if mode.lower() not in ("fan_in", "fan_out"):
         raise ValueError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
+    if tensor.numel() == 0:
+        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+        return 0.0
     fan_in, fan_out = fans(tensor)
     fan = fan_in if mode.lower() == "fan_in" else fan_out
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
 
 
-def _is_empty(tensor: Tensor) -> bool:
-    if tensor.numel() == 0:
-        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
-    return tensor.numel() == 0
-
-
 def kaiming_uniform_(
-    tensor: Tensor,
-    a: float = 0,
-    mode: str = "fan_in",
-    nonlinearity: str = "leaky_relu",
+    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """He's rule: keep the variance through rectifiers; `a` is the slope below zero."""
-    if _is_empty(tensor):
-        return tensor
-    bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity)
-    return uniform_(tensor, -bound, bound, generator)
+    return _uniform_of(tensor, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
 def kaiming_normal_(
-    tensor: Tensor,
-    a: float = 0,
-    mode: str = "fan_in",
-    nonlinearity: str = "leaky_relu",
+    tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """He's rule, normal."""
-    if _is_empty(tensor):
-        return tensor
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
@@ -178,13 +165,11 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         raise ValueError("Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:
         return tensor
-    rows = tensor.shape[0]
-    normal = tensor.new_empty((rows, tensor.numel() // rows)).normal_(generator=generator)
+    normal = tensor.new_empty((len(tensor), tensor[0].numel())).normal_(generator=generator)
     wide = normal.shape[0] < normal.shape[1]
     q, r = torch.linalg.qr(normal.T if wide else normal)
     q = q * r.diagonal().sign()  # without this the rotations are not evenly spread
-    tensor.copy_((q.T if wide else q).reshape(tensor.shape))
-    return tensor.mul_(gain)
+    return tensor.copy_((q.T if wide else q).reshape(tensor.shape)).mul_(gain)
 
 
 @torch.no_grad()
@@ -203,42 +188,36 @@ def sparse_(
 
 @torch.no_grad()
 def trunc_normal_(
-    tensor: Tensor,
-    mean: float = 0.0,
-    std: float = 1.0,
-    a: float = -2.0,
-    b: float = 2.0,
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
     generator: Generator | None = None,
-) -> Tensor:
-    """N(mean, std squared), kept within [a, b], by rejection."""
-
-    def below(x: float) -> float:
-        return (1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0
-
+) -> Tensor:  # fmt: skip
+    """N(mean, std squared), kept within [a, b]: draws that are rejected are drawn again."""
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
             "The distribution of values may be incorrect.",
             stacklevel=2,
         )
-    if below(b) - below(a) > 0.3:  # most normal draws are inside: draw again those that are not
-        low, high = tensor.new_tensor(a).item(), tensor.new_tensor(b).item()
-        tensor.normal_(mean, std, generator=generator)
-        while (outside := (tensor < low) | (tensor > high)).any():
-            again = torch.empty_like(tensor).normal_(mean, std, generator=generator)
-            tensor.copy_(torch.where(outside, again, tensor))
-        return tensor
-
-    # The interval is far out in the tail: draw evenly from it, keep each with its relative density.
+    low, high = (math.erf((x - mean) / std / math.sqrt(2.0)) / 2 for x in (a, b))
+    inside = high - low > 0.3  # most normal draws are
     log_peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
 
+    def draw(into: Tensor) -> Tensor:
+        """Normal numbers; or, if the interval is far out in the tail, evenly spread ones."""
+        if inside:
+            return into.normal_(mean, std, generator=generator)
+        return into.uniform_(a, b, generator=generator)
+
     def rejected(draws: Tensor) -> Tensor:
+        """What is outside; or all but a part of the evenly spread, their relative density."""
+        if inside:
+            return (draws < draws.new_tensor(a)) | (draws > draws.new_tensor(b))
         log_density = ((draws - mean) / std) ** 2 * -0.5 - log_peak
         return torch.empty_like(draws).uniform_(generator=generator).log_() > log_density
 
-    pending = rejected(tensor.uniform_(a, b, generator=generator))
+    pending = rejected(draw(tensor))
     while pending.any():
-        draws = torch.empty_like(tensor).uniform_(a, b, generator=generator)
+        draws = draw(torch.empty_like(tensor))
         tensor.copy_(torch.where(pending, draws, tensor))
         pending = torch.where(pending, rejected(draws), pending)
     return tensor

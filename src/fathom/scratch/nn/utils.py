@@ -17,33 +17,30 @@ from torch import Tensor
 Tensors = Tensor | Iterable[Tensor]
 
 
+def _each(tensors: Tensors) -> list[Tensor]:
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+
+
 def _gradients(parameters: Tensors) -> list[Tensor]:
-    each = [parameters] if isinstance(parameters, Tensor) else parameters
-    return [parameter.grad for parameter in each if parameter.grad is not None]
+    return [each.grad for each in _each(parameters) if each.grad is not None]
 
 
 def _norm(values: Tensor, p: float) -> Tensor:
-    if values.numel() == 0:
-        return values.new_zeros(())
     sizes = values.abs()
-    if p == math.inf:
-        return sizes.max()
-    if p == -math.inf:
-        return sizes.min()
-    if p == 0:
+    if p == 0 or values.numel() == 0:
         return (sizes != 0).sum().to(values.dtype)
+    if abs(p) == math.inf:
+        return sizes.max() if p > 0 else sizes.min()
     return (sizes**p).sum() ** (1 / p) if p != 2 else (sizes * sizes).sum().sqrt()
 
 
 @torch.no_grad()
 def get_total_norm(
-    tensors: Tensors,
-    norm_type: float = 2.0,
-    error_if_nonfinite: bool = False,
+    tensors: Tensors, norm_type: float = 2.0, error_if_nonfinite: bool = False,
     foreach: bool | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """The norm of all `tensors` as if they were one vector: the norm of their norms."""
-    every = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    every = _each(tensors)
     if not every:
         return torch.tensor(0.0)
     norms = [_norm(each.detach(), float(norm_type)).to(every[0].device) for each in every]
@@ -68,14 +65,11 @@ def clip_grads_with_norm_(
 
 
 def clip_grad_norm_(
-    parameters: Tensors,
-    max_norm: float,
-    norm_type: float = 2.0,
-    error_if_nonfinite: bool = False,
+    parameters: Tensors, max_norm: float, norm_type: float = 2.0, error_if_nonfinite: bool = False,
     foreach: bool | None = None,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Shorten the gradients, taken as one vector, to `max_norm`; the norm before is returned."""
-    every = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    every = _each(parameters)
     total = get_total_norm(_gradients(every), norm_type, error_if_nonfinite)
     clip_grads_with_norm_(every, max_norm, total)
     return total
