@@ -10,15 +10,13 @@ Shapes   (N, C, *sizes) or (C, *sizes) to the same with *output_size; n is 1, 2 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Module
 
-from fathom.scratch.nn.sizes import Ints, Settings, check_rank, each
+from fathom.scratch.nn.dimensions import functions, layers
+from fathom.scratch.nn.sizes import Ints, check_rank, each
 
 OptionalInts = int | None | Sequence[int | None]  # None: as large as the input
 
@@ -67,8 +65,9 @@ def adaptive_avg_pool(n: int, input: Tensor, output_size: OptionalInts) -> Tenso
     return input.contiguous()
 
 
-adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = (
-    partial(adaptive_avg_pool, n) for n in (1, 2, 3)
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = functions(adaptive_avg_pool)
+AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d = layers(
+    "AdaptiveAvgPool", adaptive_avg_pool, "output_size={output_size}"
 )
 
 
@@ -105,8 +104,9 @@ def adaptive_max_pool(
     return (output, at) if return_indices else output
 
 
-adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = (
-    partial(adaptive_max_pool, n) for n in (1, 2, 3)
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = functions(adaptive_max_pool)
+AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d = layers(
+    "AdaptiveMaxPool", adaptive_max_pool, "output_size={output_size}"
 )
 
 
@@ -125,14 +125,10 @@ def random_starts(samples: Tensor, size: int, width: int, count: int) -> Tensor:
 
 
 def fractional_max_pool(
-    n: int,
-    input: Tensor,
-    kernel_size: Ints,
-    output_size: Ints | None = None,
-    output_ratio: float | Sequence[float] | None = None,
-    return_indices: bool = False,
+    n: int, input: Tensor, kernel_size: Ints, output_size: Ints | None = None,
+    output_ratio: float | Sequence[float] | None = None, return_indices: bool = False,
     _random_samples: Tensor | None = None,
-) -> Any:
+) -> Any:  # fmt: skip
     """The largest cell of windows whose places are drawn anew for each plane and call."""
     name = f"fractional_max_pool{n}d"
     check_rank(name, input, n)
@@ -171,109 +167,24 @@ def fractional_max_pool(
     return (output, at) if return_indices else output
 
 
-fractional_max_pool2d, fractional_max_pool3d = (partial(fractional_max_pool, n) for n in (2, 3))
+def check_fractions(n: int, settings: dict[str, Any]) -> None:
+    """Settings as tuples; raises ValueError for those without sense."""
+    for name in ("kernel_size", "output_size", "output_ratio"):
+        settings[name] = None if settings[name] is None else each(settings[name], n)
+    kernel, size, ratio = (settings[k] for k in ("kernel_size", "output_size", "output_ratio"))
+    if min(kernel) <= 0:
+        raise ValueError(f"kernel_size must be greater than 0, but got {kernel}")
+    if (size is None) == (ratio is None):
+        raise ValueError(
+            f"FractionalMaxPool{n}d requires exactly one of an output size and a pooling ratio, "
+            f"got output_size={size} and output_ratio={ratio}"
+        )
+    if ratio is not None and not all(0 < part < 1 for part in ratio):
+        raise ValueError(f"output_ratio must be between 0 and 1 (got {ratio})")
 
 
-@dataclass(eq=False, repr=False)
-class _AdaptiveAvgPool(Settings):
-    dims: ClassVar[int]
-    output_size: OptionalInts
-
-    def forward(self, input: Tensor) -> Tensor:
-        return adaptive_avg_pool(self.dims, input, self.output_size)
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
-
-
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """(N, C, L) to (N, C, output_size)."""
-
-    dims = 1
-
-
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """(N, C, H, W) to (N, C, *output_size): of size 1, the mean of each channel (book 7.3)."""
-
-    dims = 2
-
-
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """(N, C, D, H, W) to (N, C, *output_size)."""
-
-    dims = 3
-
-
-@dataclass(eq=False, repr=False)
-class _AdaptiveMaxPool(Settings):
-    dims: ClassVar[int]
-    output_size: OptionalInts
-    return_indices: bool = False
-
-    def forward(self, input: Tensor) -> Any:
-        return adaptive_max_pool(self.dims, input, self.output_size, self.return_indices)
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
-
-
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """(N, C, L) to (N, C, output_size)."""
-
-    dims = 1
-
-
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    """(N, C, H, W) to (N, C, *output_size)."""
-
-    dims = 2
-
-
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """(N, C, D, H, W) to (N, C, *output_size)."""
-
-    dims = 3
-
-
-class _FractionalMaxPool(Module):
-    dims: int
-
-    def __init__(
-        self,
-        kernel_size: Ints,
-        output_size: Ints | None = None,
-        output_ratio: float | Sequence[float] | None = None,
-        return_indices: bool = False,
-        _random_samples: Tensor | None = None,
-    ) -> None:
-        super().__init__()
-        self.kernel_size, self.return_indices = each(kernel_size, self.dims), return_indices
-        self.register_buffer("_random_samples", _random_samples)
-        self.output_size = None if output_size is None else each(output_size, self.dims)
-        self.output_ratio = None if output_ratio is None else each(output_ratio, self.dims)
-        if min(self.kernel_size) <= 0:
-            raise ValueError(f"kernel_size must be greater than 0, but got {kernel_size}")
-        if (output_size is None) == (output_ratio is None):
-            raise ValueError(
-                f"{type(self).__name__} requires exactly one of an output size and a pooling "
-                f"ratio, got output_size={output_size} and output_ratio={output_ratio}"
-            )
-        if self.output_ratio is not None and not all(0 < r < 1 for r in self.output_ratio):
-            raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
-
-    def forward(self, input: Tensor) -> Any:
-        wanted = (self.output_size, self.output_ratio, self.return_indices)
-        samples = self.get_buffer("_random_samples") if self._random_samples is not None else None
-        return fractional_max_pool(self.dims, input, self.kernel_size, *wanted, samples)
-
-
-class FractionalMaxPool2d(_FractionalMaxPool):
-    """(N, C, H, W) to (N, C, *output_size)."""
-
-    dims = 2
-
-
-class FractionalMaxPool3d(_FractionalMaxPool):
-    """(N, C, D, H, W) to (N, C, *output_size)."""
-
-    dims = 3
+fractional_max_pool2d, fractional_max_pool3d = functions(fractional_max_pool, (2, 3))
+FractionalMaxPool2d, FractionalMaxPool3d = layers(  # which print nothing
+    "FractionalMaxPool", fractional_max_pool, "{kernel_size!s:.0}", dims=(2, 3),
+    prepare=check_fractions,
+)  # fmt: skip

@@ -11,7 +11,6 @@ Shapes   N batch, I input and O output channels, G groups, K = I / G * kernel ce
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from torch import Tensor
 from torch.nn import Module, Parameter
 
 from fathom.scratch.nn import init
+from fathom.scratch.nn.dimensions import classes, functions
 from fathom.scratch.nn.fold import windows
 from fathom.scratch.nn.padding import pad
 from fathom.scratch.nn.sizes import Axes, Axis, Ints, check_fit, check_weight, each, sliding
@@ -56,24 +56,16 @@ def torchs_order(sides: list[tuple[int, int]]) -> list[int]:
     return [amount for pair in reversed(sides) for amount in pair]
 
 
-def convolution(
-    n: int,
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Ints = 1,
-    padding: Ints | str = 0,
-    dilation: Ints = 1,
-    groups: int = 1,
-) -> Tensor:
+def conv(
+    n: int, input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Ints = 1,
+    padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
     """Check the sizes, settle the padding, and convolve over `n` dimensions.
 
     (N, I, *sizes) or (I, *sizes), and weight (O, I / groups, *kernel), to the same with O.
     """
     name, border = f"conv{n}d", 0 if isinstance(padding, str) else padding
-    if weight.dim() != n + 2:
-        raise RuntimeError(f"{name}: expected a {n + 2}D weight, got sizes {list(weight.shape)}")
-    check_weight(name, input, weight, weight.shape[1] * groups, groups)
+    check_weight(name, n, input, weight, weight.shape[1] * groups, groups)
     axes = sliding(name, n, weight.shape[2:], stride, border, dilation)
     if padding == "same":
         if any(axis.stride != 1 for axis in axes):
@@ -85,7 +77,7 @@ def convolution(
     return output if input.dim() == n + 2 else output[0]
 
 
-conv1d, conv2d, conv3d = (partial(convolution, n) for n in (1, 2, 3))
+conv1d, conv2d, conv3d = functions(conv)
 
 
 class ConvParameters(Module):
@@ -93,48 +85,42 @@ class ConvParameters(Module):
 
     dims: int
     bias: Parameter | None
+    stride: tuple[int, ...]
+    padding: Any
+    dilation: tuple[int, ...]
+    output_padding: tuple[int, ...]
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        window: tuple[Ints, Ints, Ints | str, Ints],  # kernel_size, stride, padding, dilation
-        output_padding: Ints | None,  # None, unless transposed
-        groups: int,
-        bias: bool,
-        padding_mode: str,
-        device: Any,
-        dtype: torch.dtype | None,
-    ) -> None:
+        self, channels: tuple[int, int], kernel_size: Ints, window: dict[str, Any], groups: int,
+        bias: bool, padding_mode: str, on: dict[str, Any], *, transposed: bool,
+    ) -> None:  # fmt: skip
         super().__init__()
         if groups <= 0:
             raise ValueError("groups must be a positive integer")
-        for word, channels in {"in_channels": in_channels, "out_channels": out_channels}.items():
-            if channels % groups:
-                raise ValueError(f"{word} must be divisible by groups: {channels}, {groups}")
+        for word, count in zip(("in_channels", "out_channels"), channels, strict=True):
+            if count % groups:
+                raise ValueError(f"{word} must be divisible by groups: {count}, {groups}")
         modes = ("zeros", "reflect", "replicate", "circular")
         if padding_mode not in modes:
             raise ValueError(f"padding_mode must be one of {modes}, but got '{padding_mode}'")
-        kernel_size, stride, padding, dilation = window
-        if isinstance(padding, str) and padding not in ("same", "valid"):
-            raise ValueError(f"Invalid padding string {padding!r}, should be 'same' or 'valid'")
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
-        self.kernel_size, self.stride = each(kernel_size, self.dims), each(stride, self.dims)
-        self.padding = padding if isinstance(padding, str) else each(padding, self.dims)
-        self.dilation, self.padding_mode = each(dilation, self.dims), padding_mode
-        self.output_padding, self.transposed = each(output_padding or 0, self.dims), False
-        if padding == "same" and any(s != 1 for s in self.stride):
+        if window["padding"] not in ("same", "valid") and isinstance(window["padding"], str):
+            text = f"Invalid padding string {window['padding']!r}, should be 'same' or 'valid'"
+            raise ValueError(text)
+        self.in_channels, self.out_channels = channels
+        self.groups, self.padding_mode, self.transposed = groups, padding_mode, transposed
+        self.kernel_size = each(kernel_size, self.dims)
+        for name, numbers in window.items():
+            plain = isinstance(numbers, str)
+            setattr(self, name, numbers if plain else each(numbers, self.dims))
+        if self.padding == "same" and any(s != 1 for s in self.stride):
             raise ValueError("padding='same' is not supported for strided convolutions")
-        ends = (out_channels, in_channels // groups)
-        if output_padding is not None:
-            self.transposed, ends = True, (in_channels, out_channels // groups)
-        weight = torch.empty(*ends, *self.kernel_size, device=device, dtype=dtype)
-        self.weight = Parameter(weight)
-        biases = Parameter(torch.empty(out_channels, device=device, dtype=dtype)) if bias else None
-        self.register_parameter("bias", biases)
+        first, second = reversed(channels) if not transposed else channels
+        self.weight = Parameter(torch.empty(first, second // groups, *self.kernel_size, **on))
+        self.register_parameter("bias", Parameter(torch.empty(channels[1], **on)) if bias else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
+        """Uniform, by the number of cells that an output sees."""
         init.fan_in_uniform_(self.weight, self.bias)
 
     def extra_repr(self) -> str:
@@ -145,28 +131,22 @@ class ConvParameters(Module):
                 text += f", {name}={getattr(self, name)}"
         text += f", groups={self.groups}" if self.groups != 1 else ""
         text += ", bias=False" if self.bias is None else ""
-        return text + (
-            f", padding_mode={self.padding_mode}" if self.padding_mode != "zeros" else ""
-        )
+        mode = self.padding_mode
+        return text if mode == "zeros" else f"{text}, padding_mode={mode}"
 
 
 class _Conv(ConvParameters):
+    """Convolution, (N, in_channels, *sizes) to (N, out_channels, *counts), also without N."""
+
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Ints,
-        stride: Ints = 1,
-        padding: Ints | str = 0,
-        dilation: Ints = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        window, on = (kernel_size, stride, padding, dilation), (device, dtype)
-        super().__init__(in_channels, out_channels, window, None, groups, bias, padding_mode, *on)
+        self, in_channels: int, out_channels: int, kernel_size: Ints, stride: Ints = 1,
+        padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, bias: bool = True,
+        padding_mode: str = "zeros", device: Any = None, dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
+        window = dict(stride=stride, padding=padding, dilation=dilation, output_padding=0)
+        channels, on = (in_channels, out_channels), {"device": device, "dtype": dtype}
+        rest = (groups, bias, padding_mode, on)
+        super().__init__(channels, kernel_size, window, *rest, transposed=False)
 
     def forward(self, input: Tensor) -> Tensor:
         padding: Ints | str = self.padding
@@ -176,22 +156,7 @@ class _Conv(ConvParameters):
             sides = same_padding(axes) if padding == "same" else amounts
             input, padding = pad(input, torchs_order(sides), mode=self.padding_mode), 0
         settings = (self.stride, padding, self.dilation, self.groups)
-        return convolution(self.dims, input, self.weight, self.bias, *settings)
+        return conv(self.dims, input, self.weight, self.bias, *settings)
 
 
-class Conv1d(_Conv):
-    """Convolution over sequences, (N, in_channels, L) to (N, out_channels, L')."""
-
-    dims = 1
-
-
-class Conv2d(_Conv):
-    """Convolution over pictures, (N, in_channels, H, W) to (N, out_channels, H', W')."""
-
-    dims = 2
-
-
-class Conv3d(_Conv):
-    """Convolution over volumes, (N, in_channels, D, H, W) to (N, out_channels, D', H', W')."""
-
-    dims = 3
+Conv1d, Conv2d, Conv3d = classes(_Conv)

@@ -10,25 +10,21 @@ Shapes   N batch, I input and O output channels, G groups, K = O / G * kernel ce
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fathom.scratch.nn.conv import ConvParameters
+from fathom.scratch.nn.dimensions import classes, functions
 from fathom.scratch.nn.fold import add_windows
 from fathom.scratch.nn.sizes import Axes, Ints, check_weight, each, sliding
 
 
 def stamp(
-    x_NIS: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    sizes: Sequence[int],
-    axes: Axes,
+    x_NIS: Tensor, weight: Tensor, bias: Tensor | None, sizes: Sequence[int], axes: Axes,
     groups: int,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """(N, I, *counts) and weight (I, O / G, *kernel) to (N, O, *sizes)."""
     n, batch, counts = len(axes), x_NIS.shape[0], x_NIS.shape[2:]
     x_GIP = x_NIS.transpose(0, 1).flatten(1).unflatten(0, (groups, -1))
@@ -42,24 +38,15 @@ def stamp(
 
 
 def conv_transpose(
-    n: int,
-    input: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Ints = 1,
-    padding: Ints = 0,
-    output_padding: Ints = 0,
-    groups: int = 1,
-    dilation: Ints = 1,
-) -> Tensor:
+    n: int, input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Ints = 1,
+    padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, dilation: Ints = 1,
+) -> Tensor:  # fmt: skip
     """Check the sizes, and stamp over `n` dimensions.
 
     (N, I, *counts) or (I, *counts), and weight (I, O / groups, *kernel), to the same with O.
     """
     name = f"conv_transpose{n}d"
-    if weight.dim() != n + 2:
-        raise RuntimeError(f"{name}: expected a {n + 2}D weight, got sizes {list(weight.shape)}")
-    check_weight(name, input, weight, weight.shape[0], groups)
+    check_weight(name, n, input, weight, weight.shape[0], groups)
     axes, extra = sliding(name, n, weight.shape[2:], stride, padding, dilation), output_padding
     spare = list(zip(each(extra, n), axes, strict=True))
     if not all(0 <= more < max(axis.stride, axis.dilation) for more, axis in spare):
@@ -79,31 +66,25 @@ def conv_transpose(
     return output if input.dim() == n + 2 else output[0]
 
 
-conv_transpose1d, conv_transpose2d, conv_transpose3d = (
-    partial(conv_transpose, n) for n in (1, 2, 3)
-)
+conv_transpose1d, conv_transpose2d, conv_transpose3d = functions(conv_transpose)
 
 
 class _ConvTranspose(ConvParameters):
+    """(N, in_channels, *counts) to (N, out_channels, *sizes), larger; also without N."""
+
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: Ints,
-        stride: Ints = 1,
-        padding: Ints = 0,
-        output_padding: Ints = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: Ints = 1,
-        padding_mode: str = "zeros",
-        device: Any = None,
+        self, in_channels: int, out_channels: int, kernel_size: Ints, stride: Ints = 1,
+        padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, bias: bool = True,
+        dilation: Ints = 1, padding_mode: str = "zeros", device: Any = None,
         dtype: torch.dtype | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         if padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
-        window, rest = (kernel_size, stride, padding, dilation), (padding_mode, device, dtype)
-        super().__init__(in_channels, out_channels, window, output_padding, groups, bias, *rest)
+        window = dict(stride=stride, padding=padding, dilation=dilation)
+        window["output_padding"] = output_padding
+        channels, on = (in_channels, out_channels), {"device": device, "dtype": dtype}
+        rest = (groups, bias, padding_mode, on)
+        super().__init__(channels, kernel_size, window, *rest, transposed=True)
 
     def extra_sizes(self, input: Tensor, output_size: Sequence[int]) -> list[int]:
         """How much larger than the smallest output the wanted one is."""
@@ -134,19 +115,4 @@ class _ConvTranspose(ConvParameters):
         return conv_transpose(self.dims, input, self.weight, self.bias, *window)
 
 
-class ConvTranspose1d(_ConvTranspose):
-    """(N, in_channels, L) to (N, out_channels, L'), longer."""
-
-    dims = 1
-
-
-class ConvTranspose2d(_ConvTranspose):
-    """(N, in_channels, H, W) to (N, out_channels, H', W'), larger (book 13.10)."""
-
-    dims = 2
-
-
-class ConvTranspose3d(_ConvTranspose):
-    """(N, in_channels, D, H, W) to (N, out_channels, D', H', W'), larger."""
-
-    dims = 3
+ConvTranspose1d, ConvTranspose2d, ConvTranspose3d = classes(_ConvTranspose)

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 from torch import Tensor
 from torch.autograd import Function
 
-from fathom.scratch.nn.sizes import Axes, Ints, Settings, check_fit, sliding
+from fathom.scratch.nn.layer import layer
+from fathom.scratch.nn.sizes import Axes, Ints, check_fit, sliding
 
 
 def inside(sizes: Sequence[int], axes: Axes) -> tuple[Any, ...]:
@@ -112,13 +112,9 @@ def unfold(
 
 
 def fold(
-    input: Tensor,
-    output_size: Ints,
-    kernel_size: Ints,
-    dilation: Ints = 1,
-    padding: Ints = 0,
+    input: Tensor, output_size: Ints, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0,
     stride: Ints = 1,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """(N, C * kernel, windows) to (N, C, *output_size): add the windows back; or without N."""
     axes = sliding("fold", 2, kernel_size, stride, padding, dilation)
     sizes = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
@@ -140,38 +136,6 @@ def fold(
     return add_windows(columns.movedim((-4, -3), (-2, -1)), sizes, axes)
 
 
-@dataclass(eq=False, repr=False)
-class Unfold(Settings):
-    """(N, C, H, W) to (N, C * kernel, windows)."""
-
-    kernel_size: Ints
-    dilation: Ints = 1
-    padding: Ints = 0
-    stride: Ints = 1
-
-    def forward(self, input: Tensor) -> Tensor:
-        return unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
-
-    def extra_repr(self) -> str:
-        window = f"kernel_size={self.kernel_size}, dilation={self.dilation}"
-        return f"{window}, padding={self.padding}, stride={self.stride}"
-
-
-@dataclass(eq=False, repr=False)
-class Fold(Settings):
-    """(N, C * kernel, windows) to (N, C, *output_size), adding where windows overlap."""
-
-    output_size: Ints
-    kernel_size: Ints
-    dilation: Ints = 1
-    padding: Ints = 0
-    stride: Ints = 1
-
-    def forward(self, input: Tensor) -> Tensor:
-        window = (self.kernel_size, self.dilation, self.padding, self.stride)
-        return fold(input, self.output_size, *window)
-
-    def extra_repr(self) -> str:
-        window = f"kernel_size={self.kernel_size}, dilation={self.dilation}"
-        sizes = f"output_size={self.output_size}"
-        return f"{sizes}, {window}, padding={self.padding}, stride={self.stride}"
+WINDOW = "kernel_size={kernel_size}, dilation={dilation}, padding={padding}, stride={stride}"
+Unfold = layer("Unfold", unfold, WINDOW)
+Fold = layer("Fold", fold, "output_size={output_size}, " + WINDOW)

@@ -12,13 +12,14 @@ does position i show, where i runs from -left to size + right?
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from fathom.scratch.nn.sizes import Settings, each
+from fathom.scratch.nn.dimensions import layers
+from fathom.scratch.nn.sizes import each
 
 Amounts = int | Sequence[int]
 
@@ -112,95 +113,44 @@ def pad(
     return input
 
 
-@dataclass(eq=False, repr=False)
-class _Pad(Settings):
-    """The amounts on every side, as torch lists them, or one for all; the mode is in the name."""
+def reading(mode: str) -> Callable[..., Tensor]:
+    """What a layer does whose border is read from the input."""
 
-    dims: ClassVar[int]
-    mode: ClassVar[str] = "constant"
-    padding: Amounts
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.padding = each(self.padding, 2 * self.dims)
-
-    def forward(self, input: Tensor) -> Tensor:
-        n = self.dims
-        if self.mode != "constant" and input.dim() not in (n + 1, n + 2):
+    def pad_sides(n: int, input: Tensor, padding: Amounts) -> Tensor:
+        if input.dim() not in (n + 1, n + 2):
             raise ValueError(
-                f"expected {n + 1}D or {n + 2}D input (got {input.dim()}D input), "
-                f"but its sizes are {list(input.shape)}"
+                f"expected {n + 1}D or {n + 2}D input (got {input.dim()}D input), but its sizes "
+                f"are {list(input.shape)}"
             )
-        value = getattr(self, "value", None)
-        return pad(input, each(self.padding, 2 * n), mode=self.mode, value=value)
+        return pad(input, each(padding, 2 * n), mode)
 
-    def extra_repr(self) -> str:
-        return f"{self.padding}"
+    return pad_sides
 
 
-@dataclass(eq=False, repr=False)
-class _ConstantPad(_Pad):
-    value: float
-
-    def extra_repr(self) -> str:
-        return f"padding={self.padding}, value={self.value}"
+def zeros(n: int, input: Tensor, padding: Amounts) -> Tensor:
+    """Zeros on every side."""
+    return pad(input, each(padding, 2 * n))
 
 
-class ReflectionPad1d(_Pad):
-    dims, mode = 1, "reflect"
+def constants(n: int, input: Tensor, padding: Amounts, value: float) -> Tensor:
+    """`value` on every side."""
+    return pad(input, each(padding, 2 * n), value=value)
 
 
-class ReflectionPad2d(_Pad):
-    dims, mode = 2, "reflect"
+def every_side(n: int, settings: dict[str, Any]) -> None:
+    """The amounts on every side, as torch lists them, or one for all."""
+    settings["padding"] = each(settings["padding"], 2 * n)
 
 
-class ReflectionPad3d(_Pad):
-    dims, mode = 3, "reflect"
-
-
-class ReplicationPad1d(_Pad):
-    dims, mode = 1, "replicate"
-
-
-class ReplicationPad2d(_Pad):
-    dims, mode = 2, "replicate"
-
-
-class ReplicationPad3d(_Pad):
-    dims, mode = 3, "replicate"
-
-
-class CircularPad1d(_Pad):
-    dims, mode = 1, "circular"
-
-
-class CircularPad2d(_Pad):
-    dims, mode = 2, "circular"
-
-
-class CircularPad3d(_Pad):
-    dims, mode = 3, "circular"
-
-
-class ZeroPad1d(_Pad):
-    dims = 1
-
-
-class ZeroPad2d(_Pad):
-    dims = 2
-
-
-class ZeroPad3d(_Pad):
-    dims = 3
-
-
-class ConstantPad1d(_ConstantPad):
-    dims = 1
-
-
-class ConstantPad2d(_ConstantPad):
-    dims = 2
-
-
-class ConstantPad3d(_ConstantPad):
-    dims = 3
+pads = partial(layers, prepare=every_side)
+ReflectionPad1d, ReflectionPad2d, ReflectionPad3d = pads(
+    "ReflectionPad", reading("reflect"), "{padding}"
+)
+ReplicationPad1d, ReplicationPad2d, ReplicationPad3d = pads(
+    "ReplicationPad", reading("replicate"), "{padding}"
+)
+CircularPad1d, CircularPad2d, CircularPad3d = pads("CircularPad", reading("circular"), "{padding}")
+ZeroPad1d, ZeroPad2d, ZeroPad3d = pads("ZeroPad", zeros, "{padding}")
+ConstantPad1d, ConstantPad2d, ConstantPad3d = pads(
+    "ConstantPad", constants, "padding={padding}, value={value}"
+)

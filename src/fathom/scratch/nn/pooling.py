@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial, reduce
-from typing import Any, ClassVar
+from functools import reduce
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from fathom.scratch.nn.dimensions import functions, layers
 from fathom.scratch.nn.fold import add_windows, windows
 from fathom.scratch.nn.padding import pad
-from fathom.scratch.nn.sizes import Axes, Axis, Ints, Settings, check_fit, check_rank, each, sliding
+from fathom.scratch.nn.sizes import Axes, Axis, Ints, check_fit, check_rank, each, sliding
 
 
 def prepare(
@@ -50,6 +50,14 @@ def prepare(
         check_fit(name, input.shape[-n:], axes)
         raise RuntimeError(f"{name}: output size {counts} for {list(input.shape)} is too small")
     return counts, amounts
+
+
+WINDOW = "kernel_size={kernel_size}, stride={stride}, padding={padding}"
+
+
+def side_by_side(n: int, window: dict[str, Any]) -> None:
+    """Without a stride, windows stand side by side."""
+    window["stride"] = window["kernel_size"] if window["stride"] is None else window["stride"]
 
 
 # The largest. Which cell it is needs no gradient; its value is then fetched, and fetching has one.
@@ -84,15 +92,9 @@ def largest(
 
 
 def max_pool(
-    n: int,
-    input: Tensor,
-    kernel_size: Ints,
-    stride: Ints | None = None,
-    padding: Ints = 0,
-    dilation: Ints = 1,
-    ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
+    n: int, input: Tensor, kernel_size: Ints, stride: Ints | None = None, padding: Ints = 0,
+    dilation: Ints = 1, ceil_mode: bool = False, return_indices: bool = False,
+) -> Any:  # fmt: skip
     """The largest cell of each window, and if wanted, the number of that cell in its plane."""
     name, step = f"max_pool{n}d", kernel_size if stride is None else stride
     axes = sliding(name, n, kernel_size, step, padding, dilation)
@@ -104,7 +106,12 @@ def max_pool(
     return (output, at) if return_indices else output
 
 
-max_pool1d, max_pool2d, max_pool3d = (partial(max_pool, n) for n in (1, 2, 3))
+ORDER = "return_indices ceil_mode"  # in the layers; the functions have it the other way round
+max_pool1d, max_pool2d, max_pool3d = functions(max_pool)
+MaxPool1d, MaxPool2d, MaxPool3d = layers(
+    "MaxPool", max_pool, f"{WINDOW}, dilation={{dilation}}, ceil_mode={{ceil_mode}}",
+    prepare=side_by_side, order=ORDER,
+)  # fmt: skip
 
 
 # The mean: a sum along one dimension after another, divided by how many cells were summed.
@@ -125,15 +132,9 @@ class _SumAlong(Function):
 
 
 def avg_pool(
-    n: int,
-    input: Tensor,
-    kernel_size: Ints,
-    stride: Ints | None = None,
-    padding: Ints = 0,
-    ceil_mode: bool = False,
-    count_include_pad: bool = True,
-    divisor_override: int | None = None,
-) -> Tensor:
+    n: int, input: Tensor, kernel_size: Ints, stride: Ints | None = None, padding: Ints = 0,
+    ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
+) -> Tensor:  # fmt: skip
     """The mean of each window; the border counts as zeros, or not at all."""
     name, step = f"avg_pool{n}d", kernel_size if stride is None else stride
     if divisor_override == 0:
@@ -161,149 +162,35 @@ def avg_pool(
     return total / divisor
 
 
-avg_pool1d, avg_pool2d, avg_pool3d = (partial(avg_pool, n) for n in (1, 2, 3))
+def one_for_each(n: int, window: dict[str, Any]) -> None:
+    """In one dimension torch keeps tuples of one."""
+    side_by_side(n, window)
+    window.update({name: each(window[name], n) for name in ("kernel_size", "stride", "padding")})
+
+
+avg_pool1d, avg_pool2d, avg_pool3d = functions(avg_pool)
+AvgPool2d, AvgPool3d = layers("AvgPool", avg_pool, WINDOW, dims=(2, 3), prepare=side_by_side)
+[AvgPool1d] = layers(
+    "AvgPool", avg_pool, WINDOW, dims=(1,), prepare=one_for_each, without="divisor_override"
+)
 
 
 def lp_pool(
-    n: int,
-    input: Tensor,
-    norm_type: float,
-    kernel_size: Ints,
-    stride: Ints | None = None,
+    n: int, input: Tensor, norm_type: float, kernel_size: Ints, stride: Ints | None = None,
     ceil_mode: bool = False,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """(sum of x^p)^(1/p) of each window: p = 1 sums, p = infinity would take the largest.
 
     As torch has it, a window that hangs over the edge is scaled up to a whole one.
     """
+    norm_type = float(norm_type)
     mean = avg_pool(n, input**norm_type, kernel_size, stride, 0, ceil_mode)
     total = mean.sign() * mean.abs() * math.prod(each(kernel_size, n))
     return total ** (1.0 / norm_type)
 
 
-lp_pool1d, lp_pool2d, lp_pool3d = (partial(lp_pool, n) for n in (1, 2, 3))
-
-
-@dataclass(eq=False, repr=False)
-class _MaxPool(Settings):
-    dims: ClassVar[int]
-    kernel_size: Ints
-    stride: Any = None
-    padding: Ints = 0
-    dilation: Ints = 1
-    return_indices: bool = False
-    ceil_mode: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.stride = self.kernel_size if self.stride is None else self.stride
-
-    def forward(self, input: Tensor) -> Any:
-        window = (self.kernel_size, self.stride, self.padding, self.dilation)
-        return max_pool(self.dims, input, *window, self.ceil_mode, self.return_indices)
-
-    def extra_repr(self) -> str:
-        window = f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-        return f"{window}, dilation={self.dilation}, ceil_mode={self.ceil_mode}"
-
-
-class MaxPool1d(_MaxPool):
-    """(N, C, L) to (N, C, windows)."""
-
-    dims = 1
-
-
-class MaxPool2d(_MaxPool):
-    """(N, C, H, W) to (N, C, *windows) (book 6.5)."""
-
-    dims = 2
-
-
-class MaxPool3d(_MaxPool):
-    """(N, C, D, H, W) to (N, C, *windows)."""
-
-    dims = 3
-
-
-@dataclass(eq=False, repr=False)
-class _AvgPool(Settings):
-    dims: ClassVar[int]
-    kernel_size: Ints
-    stride: Any = None
-    padding: Ints = 0
-    ceil_mode: bool = False
-    count_include_pad: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.stride = self.kernel_size if self.stride is None else self.stride
-
-    def forward(self, input: Tensor) -> Tensor:
-        window = (self.kernel_size, self.stride, self.padding, self.ceil_mode)
-        divisor = getattr(self, "divisor_override", None)
-        return avg_pool(self.dims, input, *window, self.count_include_pad, divisor)
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-
-
-class AvgPool1d(_AvgPool):
-    """(N, C, L) to (N, C, windows)."""
-
-    dims = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        window = (self.kernel_size, self.stride, self.padding)
-        self.kernel_size, self.stride, self.padding = (each(numbers, 1) for numbers in window)
-
-
-@dataclass(eq=False, repr=False)
-class AvgPool2d(_AvgPool):
-    """(N, C, H, W) to (N, C, *windows) (book 6.5)."""
-
-    dims = 2
-    divisor_override: int | None = None
-
-
-@dataclass(eq=False, repr=False)
-class AvgPool3d(_AvgPool):
-    """(N, C, D, H, W) to (N, C, *windows)."""
-
-    dims = 3
-    divisor_override: int | None = None
-
-
-@dataclass(eq=False, repr=False)
-class _LPPool(Settings):
-    dims: ClassVar[int]
-    norm_type: float
-    kernel_size: Ints
-    stride: Ints | None = None
-    ceil_mode: bool = False
-
-    def forward(self, input: Tensor) -> Tensor:
-        norm = float(self.norm_type)
-        return lp_pool(self.dims, input, norm, self.kernel_size, self.stride, self.ceil_mode)
-
-    def extra_repr(self) -> str:
-        window = f"kernel_size={self.kernel_size}, stride={self.stride}"
-        return f"norm_type={self.norm_type}, {window}, ceil_mode={self.ceil_mode}"
-
-
-class LPPool1d(_LPPool):
-    """(N, C, L) to (N, C, windows)."""
-
-    dims = 1
-
-
-class LPPool2d(_LPPool):
-    """(N, C, H, W) to (N, C, *windows)."""
-
-    dims = 2
-
-
-class LPPool3d(_LPPool):
-    """(N, C, D, H, W) to (N, C, *windows)."""
-
-    dims = 3
+lp_pool1d, lp_pool2d, lp_pool3d = functions(lp_pool)
+LPPool1d, LPPool2d, LPPool3d = layers(
+    "LPPool", lp_pool,
+    "norm_type={norm_type}, kernel_size={kernel_size}, stride={stride}, ceil_mode={ceil_mode}",
+)  # fmt: skip

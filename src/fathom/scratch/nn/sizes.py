@@ -79,9 +79,10 @@ def check_fit(name: str, sizes: Sequence[int], axes: Axes) -> None:
         )
 
 
-def check_weight(name: str, x: Tensor, weight: Tensor, channels: int, groups: int) -> None:
+def check_weight(name: str, n: int, x: Tensor, weight: Tensor, channels: int, groups: int) -> None:
     """`x` must have `channels` channels, be of the weight's type and have as many dimensions."""
-    n = weight.dim() - 2
+    if weight.dim() != n + 2:
+        raise RuntimeError(f"{name}: expected a {n + 2}D weight, got sizes {list(weight.shape)}")
     if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
         raise RuntimeError(
             f"{name}: input type ({x.dtype}) and weight type ({weight.dtype}) should be the same"

@@ -9,13 +9,12 @@ Shapes   (N, C, *counts) or (C, *counts), with the cell numbers that max pooling
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import ClassVar
+from typing import Any
 
 from torch import Tensor
 
-from fathom.scratch.nn.sizes import Axes, Ints, Settings, each, sliding
+from fathom.scratch.nn.dimensions import functions, layers
+from fathom.scratch.nn.sizes import Axes, Ints, each, sliding
 
 
 def wanted_sizes(smallest: Sequence[int], axes: Axes, output_size: Sequence[int]) -> list[int]:
@@ -36,15 +35,10 @@ def wanted_sizes(smallest: Sequence[int], axes: Axes, output_size: Sequence[int]
 
 
 def max_unpool(
-    n: int,
-    input: Tensor,
-    indices: Tensor,
-    kernel_size: Ints,
-    stride: Ints | None = None,
-    padding: Ints = 0,
-    output_size: Sequence[int] | None = None,
-) -> Tensor:
-    """`input` at the cells `indices` of a plane of zeros."""
+    n: int, input: Tensor, indices: Tensor, kernel_size: Ints, stride: Ints | None = None,
+    padding: Ints = 0, output_size: Sequence[int] | None = None,
+) -> Tensor:  # fmt: skip
+    """`input` at the cells `indices` of a plane of zeros: undoes max pooling, but for the rest."""
     if input.shape != indices.shape or input.dim() not in (n + 1, n + 2):
         raise RuntimeError(
             f"max_unpool{n}d: expected indices of the same sizes as the {n + 1}D or {n + 2}D "
@@ -64,45 +58,14 @@ def max_unpool(
     return planes.scatter(-1, indices.flatten(-n), input.flatten(-n)).unflatten(-1, sizes)
 
 
-max_unpool1d, max_unpool2d, max_unpool3d = (partial(max_unpool, n) for n in (1, 2, 3))
+def one_for_each(n: int, window: dict[str, Any]) -> None:
+    """Numbers for every dimension; without a stride, windows stand side by side."""
+    window["stride"] = window["kernel_size"] if window["stride"] is None else window["stride"]
+    window.update({name: each(numbers, n) for name, numbers in window.items()})
 
 
-@dataclass(eq=False, repr=False)
-class _MaxUnpool(Settings):
-    dims: ClassVar[int]
-    kernel_size: Ints
-    stride: Ints | None = None
-    padding: Ints = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.stride = each(self.kernel_size if self.stride is None else self.stride, self.dims)
-        self.kernel_size = each(self.kernel_size, self.dims)
-        self.padding = each(self.padding, self.dims)
-
-    def forward(
-        self, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None
-    ) -> Tensor:
-        window = (self.kernel_size, self.stride, self.padding)
-        return max_unpool(self.dims, input, indices, *window, output_size)
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-
-
-class MaxUnpool1d(_MaxUnpool):
-    """Undoes `MaxPool1d`, but for what was not the largest."""
-
-    dims = 1
-
-
-class MaxUnpool2d(_MaxUnpool):
-    """Undoes `MaxPool2d`, but for what was not the largest."""
-
-    dims = 2
-
-
-class MaxUnpool3d(_MaxUnpool):
-    """Undoes `MaxPool3d`, but for what was not the largest."""
-
-    dims = 3
+max_unpool1d, max_unpool2d, max_unpool3d = functions(max_unpool)
+MaxUnpool1d, MaxUnpool2d, MaxUnpool3d = layers(
+    "MaxUnpool", max_unpool, "kernel_size={kernel_size}, stride={stride}, padding={padding}",
+    prepare=one_for_each, without="output_size",
+)  # fmt: skip
