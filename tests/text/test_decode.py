@@ -10,7 +10,7 @@ import torch
 from fathom import scratch
 from fathom.data.pairs import BOS, EOS
 from fathom.models.seq2seq import seq2seq
-from fathom.text.decode import greedy, reordered
+from fathom.text.decode import greedy, reordered, tensors
 
 
 def sources(count=7, longest=9, words=20, seed=0):
@@ -105,6 +105,16 @@ def test_a_state_of_any_form_is_reordered():
     assert torch.equal(found["b"].keys, 2 * x[index])
     assert found["b"].position == 5
     assert found["c"] is None
+
+
+def test_what_need_not_be_reordered_is_left_alone():
+    x, y = torch.arange(3.0), torch.arange(3.0)
+    state = {"a": (x, [y]), "b": None, "c": Cache(x, 5)}
+    assert tensors(state) == {x, y}
+    found = reordered(state, torch.tensor([2, 0]), but={x})
+    assert found["a"][0] is x
+    assert found["c"].keys is x
+    assert found["a"][1][0].tolist() == [2, 0]
 
 
 @torch.no_grad()

@@ -155,6 +155,35 @@ def test_a_length_penalty_turns_the_short_into_the_long():
     assert float(penalised.scores(0, 1.0).exp()) == pytest.approx(0.245**0.5)
 
 
+class Notes:
+    """A decoder that notes a token at every second step, and leaves its note at the others."""
+
+    def __init__(self, words):
+        self.table = torch.randn(4, words, words, words)
+
+    def start(self, source_BS, source_lens_B):
+        return source_BS[:, 0], torch.zeros_like(source_lens_B), 0
+
+    def step(self, tokens_B, state):
+        source_B, note_B, steps = state
+        logits_BV = self.table[source_B, note_B, tokens_B]
+        return logits_BV, (source_B, tokens_B if steps % 2 else note_B, steps + 1)
+
+
+@SEARCHES
+@given(st.integers(0, 10_000), st.sampled_from([1, 2, 4, 9]), st.integers(3, 7))
+def test_what_some_steps_leave_alone_goes_with_its_beginning(seed, width, words):
+    torch.manual_seed(seed)
+    model, sources, lens = Notes(words), torch.arange(4)[:, None], torch.ones(4, dtype=torch.long)
+    found = beam(model, sources, lens, width=width, begin=1, end=0, max_steps=7)
+    for n, row in enumerate(found.tokens.tolist()):
+        state, told, total = model.start(sources[n : n + 1], lens[:1]), 1, 0.0
+        for token in row[: row.index(0) + 1] if 0 in row else row:
+            logits, state = model.step(torch.tensor([told]), state)
+            told, total = token, total + float(logits.log_softmax(1)[0, token])
+        assert float(found.log_probs[n]) == pytest.approx(total, rel=1e-4)
+
+
 def test_what_a_beam_kept_can_be_followed_back():
     model, numbers, lens = untrained("bahdanau", 3)
     kept: list[Step] = []

@@ -15,7 +15,7 @@ Shapes   B sentences, S steps of the sources, T of what is decoded, V tokens in 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -38,7 +38,8 @@ class Decoder(Protocol):
         ...
 
     def step(self, tokens_B: Tensor, state: State) -> tuple[Tensor, State]:
-        """Logits (B, V) of the token after `tokens_B`, and the state after it."""
+        """Logits (B, V) of the token after `tokens_B`, and the state after it: not the old one
+        written over."""
         ...
 
 
@@ -64,16 +65,29 @@ class Decoded:
         return score(self.log_probs, lengths_B, alpha)
 
 
-def reordered(state: State, index_N: Tensor) -> State:
-    """The state of these rows of the batch, in this order; a row may come more than once."""
+def reordered(state: State, index_N: Tensor, *, but: Set[Tensor] = frozenset()) -> State:
+    """The state of these rows of the batch, in this order; a row may come more than once.
+
+    The tensors in `but`, themselves and not their like, stay as they are.
+    """
     if isinstance(state, Tensor):
-        return state.index_select(0, index_N)
+        return state if state in but else state.index_select(0, index_N)
     if isinstance(state, dict):
-        return type(state)({name: reordered(part, index_N) for name, part in state.items()})
+        named = {name: reordered(part, index_N, but=but) for name, part in state.items()}
+        return type(state)(named)
     if isinstance(state, list | tuple):
-        parts = [reordered(part, index_N) for part in state]
+        parts = [reordered(part, index_N, but=but) for part in state]
         return type(state)(*parts) if hasattr(state, "_fields") else type(state)(parts)
     return state
+
+
+def tensors(state: State) -> set[Tensor]:
+    """All tensors of a state."""
+    if isinstance(state, Tensor):
+        return {state}
+    if isinstance(state, dict):
+        return tensors([*state.values()])
+    return set().union(*map(tensors, state)) if isinstance(state, list | tuple) else set()
 
 
 def greedy(
@@ -192,6 +206,7 @@ def beam(
     log_probs_BK = torch.zeros(B, 1, device=device)
     best_BT = source_BS.new_full((B, max_steps), end)
     best_log_B = best_B = torch.full((B,), -torch.inf, device=device)
+    shared: Set[Tensor] = frozenset()  # the same for all beginnings of a sentence
     t = 0
     while t < max_steps and (score(log_probs_BK.amax(1), max_steps, alpha) > best_B).any():
         t += 1
@@ -202,7 +217,10 @@ def beam(
         log_probs_BK, chosen_BK = reached_BX.topk(min(width, K * V), dim=1)
         parents_BK, last_BK = chosen_BK // V, chosen_BK % V
         tokens_BKT = torch.cat([tokens_BKT[at_B1, parents_BK], last_BK[:, :, None]], dim=2)
-        state = reordered(state, (at_B1 * K + parents_BK).flatten())
+        from_R, grown = (at_B1 * K + parents_BK).flatten(), last_BK.shape[1] > K
+        state = reordered(state, from_R, but=frozenset() if grown else shared)
+        if K == 1:  # they come from one, and what no step replaces they go on having in common
+            shared = tensors(state)
         if kept is not None:
             kept.append(Step(parents_BK, last_BK, log_probs_BK))
 
