@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def table(
         narrow = index in right if len(right) else index == 0
         found.add_column(column, justify=justify, overflow="fold", no_wrap=narrow)
     for row in rows:
-        found.add_row(*(shown(cell) for cell in row))
+        # As text, not markup: a folder may well be called [new].
+        found.add_row(*(Text(shown(cell)) for cell in row))
     return found
 
 

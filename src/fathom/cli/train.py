@@ -197,7 +197,11 @@ def _results(run: Run, console: Console) -> None:
         console.print(table(columns, rows, right=range(1, len(columns))))
         rate, seconds = run.facts.get("examples_per_second"), run.facts.get("seconds")
         console.print(f"{rate:,.0f} examples/s, {seconds:.1f} s")
-    findings = run.facts.get("findings") or {}
+    show_findings(run.facts.get("findings") or {}, console)
+
+
+def show_findings(findings: dict[str, Any], console: Console) -> None:
+    """Numbers, tables and claims, as they are kept in `run.json`."""
     if numbers := findings.get("numbers"):
         rows = [[name, entry["value"], entry.get("unit", "")] for name, entry in numbers.items()]
         console.print()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fathom.cli.output import Answer, short, stderr, table
 from fathom.cli.parser import Groups
-from fathom.cli.train import Given, recipe_of, wants_help
+from fathom.cli.train import Given, recipe_of, show_findings, surroundings, wants_help
 from fathom.core.errors import FathomError, SettingError
 
 if TYPE_CHECKING:
@@ -59,28 +59,45 @@ def trained_model(run: Run, device: str, changes: dict[str, Any] | None = None) 
     return trained(run, recipe_of(run), changes or {}, device=device, say=stderr().print)
 
 
-def evaluate(run: str, /, *, device: str = "auto", given: Given) -> Answer:
+def evaluate(run: str, /, *, save: str | None = None, device: str = "auto", given: Given) -> Answer:
     """Measure a trained model on its data, or on other data of the same form.
+
+    Of a model that classifies pictures it also says how well each class is known, and what it is
+    taken for.
 
     Args:
         run: a run's folder, or a recipe for its latest run
+        save: keep the figures (a confusion matrix, the worst mistakes) and tables in this folder
         device: where to compute
 
     Example:
         fathom eval lenet
-        fathom eval runs/lenet/003 --data my/pictures
+        fathom eval runs/lenet/003 --data my/pictures --save report
     """
+    from fathom.engine.evaluation import examined
     from fathom.engine.trained import measure
 
     found = trained_run(run)
-    scores = measure(trained_model(found, device, given.get("data")))
+    prepared = trained_model(found, device, given.get("data"))
+    scores = measure(prepared)
+    findings = examined(prepared.experiment, prepared.valid)
+    if save is not None:
+        if not findings.figures:
+            raise SettingError(f"--save {save}", f"{found.recipe} draws nothing", "leave it out")
+        surroundings().keep(findings, Path(save) / "figures")
+    told = findings.as_json()
 
     def page(console: Console) -> None:
         names = list(dict.fromkeys(name for values in scores.values() for name in values))
         rows = [[split, *(values.get(n) for n in names)] for split, values in scores.items()]
         console.print(table(["", *names], rows, right=range(1, len(names) + 1)))
+        show_findings(told, console)
+        if save is not None:
+            console.print()
+            for path in sorted(p for p in Path(save).rglob("*") if p.suffix in (".png", ".csv")):
+                console.print(f"saved    {short(path)}", markup=False)
 
-    return Answer({"run": str(found.folder), "scores": scores}, page)
+    return Answer({"run": str(found.folder), "scores": scores, "findings": told}, page)
 
 
 def export(

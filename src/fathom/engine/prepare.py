@@ -66,6 +66,11 @@ class Prepared:
             if data is not None
         }
 
+    def class_facts(self) -> dict[str, Any]:
+        """The names of the classes by their numbers, if that is what it tells apart."""
+        classes = getattr(self.experiment.predictor, "classes", None)
+        return {} if classes is None else {"classes": list(classes)}
+
 
 def prepare(
     recipe: Recipe, settings: dict[str, Any], *, seed: int, device: str, limit: int | None = None

@@ -72,7 +72,7 @@ def start(
                 device=options.device,
                 limit=options.limit_batches,
             )
-            run.write(data=prepared.data_facts())
+            run.write(data=prepared.data_facts(), **prepared.class_facts())
             (find_rate if options.find_lr else fit)(run, prepared, options, around)
     return run
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fathom.core.devices import set_threads
-from fathom.core.errors import CheckpointError, SettingError
+from fathom.core.errors import CheckpointError, DataError, SettingError
 from fathom.core.recipe import Recipe
 from fathom.engine.checkpoint import Checkpoints
 from fathom.engine.evaluation import evaluate
@@ -27,7 +27,8 @@ def trained(
 ) -> Prepared:
     """The run's experiment with its weights; `changes` replace arguments (other data).
 
-    Raises SettingError for a study, CheckpointError where the weights are damaged or do not fit.
+    Raises SettingError for a study, DataError for data of other classes than it was trained on,
+    CheckpointError where the weights are damaged or do not fit.
     """
     if recipe.kind == "study":
         raise SettingError(str(run.folder), "is a study and has no model", "name another run")
@@ -35,9 +36,23 @@ def trained(
     weights = _weights(run, say)
     set_threads(int(run.facts.get("chosen", {}).get("threads", 1)))
     prepared = prepare(recipe, settings, seed=int(run.facts.get("seed", 0)), device=device)
+    _check_classes(run, prepared, str(settings.get("data", "its data")))
     restore(prepared.experiment.model, load_safetensors(weights), str(weights))
     prepared.experiment.model.eval()
     return prepared
+
+
+def _check_classes(run: Run, prepared: Prepared, data: str) -> None:
+    """A class is a number to the model: the same number must have the same name."""
+    known = run.facts.get("classes")
+    here = prepared.class_facts().get("classes")
+    if known is None or here is None or here == known:
+        return
+    unlike = [name for name in here if name not in known] or [n for n in known if n not in here]
+    wrong = f"its classes are not those that were trained on ({', '.join(unlike[:3])})"
+    if not unlike:
+        wrong = "its classes are in another order than those that were trained on"
+    raise DataError(data, wrong, "give it the class folders that the model knows")
 
 
 def _weights(run: Run, say: Callable[[str], None]) -> Path:
