@@ -60,7 +60,8 @@ METHODS = words("""
 
 # What a file may use because another one explains it, or because it is not scratch's subject.
 ALSO = {
-    "nn/recurrent.py": {"sigmoid_", "tanh_", "torch.tanh"},
+    # A product of matrices, one of which was put in the order in which it is read.
+    "nn/recurrent.py": {"sigmoid_", "torch.ops", "torch.backends"},
     "nn/recurrent_cells.py": {"torch.sigmoid", "torch.tanh"},
     "nn/containers.py": {"torch.nn.Module.__hash__", "__getitem__"},
     "nn/loss_ctc.py": {"torch.logaddexp"},  # of two numbers

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -150,15 +152,16 @@ def test_a_mean_can_be_differentiated_twice() -> None:
     assert torch.autograd.gradgradcheck(lambda x: S.max_pool2d(x, 3, 2, 1).exp(), x)
 
 
+@pytest.mark.parametrize("check", [torch.autograd.gradcheck, torch.autograd.gradgradcheck])
 @pytest.mark.parametrize("reverse", [False, True])
-def test_gradients_of_sweeps_are_those_of_finite_differences(reverse: bool) -> None:
+def test_gradients_of_sweeps_are_those_of_finite_differences(reverse: bool, check: Any) -> None:
+    """And the gradients of these gradients, which a penalty on gradients needs."""
     torch.manual_seed(0)
     rows = step_rows([3, 3, 2, 1], reverse=reverse)
 
     def draw(*sizes: int) -> torch.Tensor:
         return torch.randn(sizes, dtype=torch.float64).requires_grad_()
 
-    check = torch.autograd.gradcheck
     x, h, c, weight = (lambda k: draw(9, 2 * k)), draw(3, 2), draw(3, 2), (lambda k: draw(2 * k, 2))
     assert check(lambda *a: sweep_rnn(*a, rows), (x(1), h, weight(1)))
     assert check(lambda *a: sweep_rnn(*a, rows, tanh=False), (x(1), h, weight(1)))

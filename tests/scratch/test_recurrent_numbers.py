@@ -48,3 +48,23 @@ def test_under_autocast_products_are_in_bfloat16_and_the_gradients_point_the_sam
     assert not torch.equal(exact, low)
     assert float((exact - low).detach().abs().max()) < 2**-6 * float(exact.detach().abs().max())
     assert float(torch.cosine_similarity(exact_gradient, low_gradient, dim=0)) > 0.999
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_large_weight_laid_out_once_for_all_steps_gives_what_torch_gives(name):
+    """Twenty steps of 300 numbers: such products go through oneDNN, those of few steps do not."""
+    torch.manual_seed(0)
+    ours, theirs = LAYERS[name](7, 300), getattr(torch.nn, name)(7, 300)
+    theirs.load_state_dict(ours.state_dict())
+    x_TBI = torch.randn(20, 5, 7)
+    found = []
+    for layer in (ours, theirs):
+        outputs, _ = layer(x_TBI)
+        found.append((outputs, torch.autograd.grad(outputs.sin().sum(), list(layer.parameters()))))
+    torch.testing.assert_close(*found)
+    whole, in_pieces = ours(x_TBI)[0], []
+    state = None
+    for piece in x_TBI.split(4):
+        outputs, state = ours(piece, state)
+        in_pieces.append(outputs)
+    torch.testing.assert_close(torch.cat(in_pieces), whole)

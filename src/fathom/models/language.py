@@ -55,7 +55,8 @@ class LanguageModel(torch.nn.Module):
             y_TBH, after = self.rnn(x_TBE)
         else:
             y_TBH, after = self.rnn(x_TBE, state if len(state) > 1 else state[0])
-        return self.decoder(y_TBH.transpose(0, 1)), after if isinstance(after, tuple) else (after,)
+        logits_BTV = self.decoder(y_TBH).transpose(0, 1)
+        return logits_BTV, after if isinstance(after, tuple) else (after,)
 
 
 class OneHot(torch.nn.Module):
