@@ -92,6 +92,15 @@ def test_batch_norm_may_be_left_out(tmp_path):
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in experiment.model.modules())
 
 
+def test_batch_norm_is_measured_by_running_means_and_by_those_of_all_pictures(tmp_path):
+    words = ["--epochs", 1, *UNMEASURED, "--out", tmp_path / "run", "--quiet", "--json"]
+    facts = done("try", "batch-norm", *words).json
+    numbers = {name: found["value"] for name, found in facts["findings"]["numbers"].items()}
+    running = numbers["held-out accuracy by running means"]
+    assert running == pytest.approx(facts["final"]["valid"]["accuracy"], abs=1e-9)
+    assert numbers["held-out accuracy by all means"] != running, "after one epoch they lag"
+
+
 @pytest.mark.parametrize("name", ["resnet", "batch-norm"])
 def test_a_sample_reads_97_of_100_held_out_digits(name, tmp_path):
     """Of the quickest two: what all reach is in docs/reproduction.md."""
