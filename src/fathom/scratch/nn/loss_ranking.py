@@ -62,17 +62,18 @@ def multilabel_margin_loss(input: Tensor, target: Tensor) -> Tensor:
     `input` and `target` are (N, C) or (C,); a row of `target` lists its labels, then -1.
     """
     valid = (target >= 0).cumprod(-1)
-    y = target * valid
-    if input.dim() not in (1, 2) or (y >= input.shape[-1]).any():
+    longest = int(valid.sum(-1).max()) if valid.numel() else 0
+    valid = valid[..., :longest]
+    y = target[..., :longest] * valid
+    if input.dim() not in (1, 2) or (longest and int(y.max()) >= input.shape[-1]):
         raise RuntimeError(
             f"multilabel_margin_loss: expected labels below {input.shape[-1]} for an input (N, C) "
-            f"or (C,) of shape {tuple(input.shape)}, found {int(y.max())}"
+            f"or (C,) of shape {tuple(input.shape)}, found {int(target.max())}"
         )
     # What is no label counts as infinitely good, a label among the others as infinitely bad.
-    longest = int(valid.sum(-1).max()) if valid.numel() else 0
-    labels = input.gather(-1, y).masked_fill(valid == 0, float("inf"))[..., :longest]
-    own = torch.zeros_like(target).scatter_add_(-1, y, valid) > 0
-    others = input.masked_fill(own, float("-inf"))
+    labels = input.gather(-1, y).masked_fill(valid == 0, float("inf"))
+    own = torch.zeros_like(input).scatter_add_(-1, y, valid.to(input.dtype))
+    others = input.masked_fill(own > 0, float("-inf"))
     missing = relu(1 - labels.unsqueeze(-1) + others.unsqueeze(-2))
     return missing.sum((-2, -1)) / input.shape[-1]
 
