@@ -17,11 +17,11 @@ from torch import Tensor
 
 from fathom.core.errors import DataError
 from fathom.data import fingerprints
-from fathom.data.plan import Plan
+from fathom.data.plan import Plan, Planned
 from fathom.data.treatment import PLAIN, Treatment
 
 
-class TensorBatches:
+class TensorBatches(Planned):
     """Inputs (N, ...) and targets (N, ...) in batches; a `Batches` of `core.experiment`.
 
     uint8 inputs come out as float32 in [0, 1], other inputs as they are; pictures after their
@@ -51,17 +51,6 @@ class TensorBatches:
         self._shape = tuple(inputs.shape[1:])
         self._channels_last = False
         self._rows_NK = inputs.reshape(len(inputs), -1).contiguous()
-
-    @property
-    def batch_size(self) -> int:
-        return self.plan.batch_size
-
-    @property
-    def examples(self) -> int:
-        return self.plan.examples
-
-    def __len__(self) -> int:
-        return len(self.plan)
 
     @property
     def inputs(self) -> Tensor:
@@ -99,11 +88,6 @@ class TensorBatches:
         moved._rows_NK = held.reshape(len(held), -1).to(device)
         moved.targets = self.targets.to(device)
         return moved
-
-    def limit(self, batches: int) -> TensorBatches:
-        limited = copy.copy(self)
-        limited.plan = self.plan.limit(batches)
-        return limited
 
     def fingerprint(self) -> str:
         return fingerprints.of_tensors([self.inputs, self.targets])

@@ -16,13 +16,13 @@ from torch import Tensor
 from fathom.core.errors import DataError
 from fathom.core.order import uniforms
 from fathom.data import fingerprints
-from fathom.data.plan import Plan
+from fathom.data.plan import Plan, Planned
 
 NOTHING = -100  # a label that torch's losses leave out
 Pair = tuple[Tensor, Tensor]
 
 
-class GapBatches:
+class GapBatches(Planned):
     """`ids` (M,) in windows of `num_steps`, each with `gaps` places hidden behind number `gap`.
 
     The gaps of a window are a function of seed, epoch and window: others in each epoch. Raises
@@ -48,17 +48,6 @@ class GapBatches:
         self.gap, self.gaps = gap, gaps
         self.plan = Plan(len(self.rows), batch_size, shuffle, split=split)
 
-    @property
-    def batch_size(self) -> int:
-        return self.plan.batch_size
-
-    @property
-    def examples(self) -> int:
-        return self.plan.examples
-
-    def __len__(self) -> int:
-        return len(self.plan)
-
     def epoch(self, seed: int, epoch: int, first: int = 0) -> Iterator[tuple[Pair, Pair]]:
         for indices in self.plan.batches(seed, epoch, first, str(self.rows.device)):
             window = self.rows[indices].long()
@@ -75,11 +64,6 @@ class GapBatches:
         moved = copy.copy(self)
         moved.rows = self.rows.to(device)
         return moved
-
-    def limit(self, batches: int) -> GapBatches:
-        limited = copy.copy(self)
-        limited.plan = self.plan.limit(batches)
-        return limited
 
     def fingerprint(self) -> str:
         return fingerprints.of_tensors([self.rows])

@@ -19,14 +19,14 @@ from torch import Tensor
 from fathom.core.order import derive, permutation
 from fathom.data import fingerprints
 from fathom.data.pairs import BOS, PAD, Numbered
-from fathom.data.plan import Plan
+from fathom.data.plan import Plan, Planned
 
 NOTHING = -100  # a label that torch's losses leave out
 POOL = 64  # batches whose pairs are sorted among each other
 Inputs = tuple[Tensor, Tensor, Tensor]
 
 
-class PairBatches:
+class PairBatches(Planned):
     """Pairs in batches; a `Batches` of `core.experiment`.
 
     `bucketed` sorts what is shuffled by length, in pools of many batches, so that little is
@@ -47,17 +47,6 @@ class PairBatches:
     ) -> None:
         self.pairs, self.bucketed = pairs, bucketed
         self.plan = Plan(len(pairs), batch_size, shuffle, split=split)
-
-    @property
-    def batch_size(self) -> int:
-        return self.plan.batch_size
-
-    @property
-    def examples(self) -> int:
-        return self.plan.examples
-
-    def __len__(self) -> int:
-        return len(self.plan)
 
     def epoch(self, seed: int, epoch: int, first: int = 0) -> Iterator[tuple[Inputs, Tensor]]:
         for indices in self._batches(seed, epoch)[first : len(self)]:
@@ -96,11 +85,6 @@ class PairBatches:
             self.pairs.target_lens,
         )
         return moved
-
-    def limit(self, batches: int) -> PairBatches:
-        limited = copy.copy(self)
-        limited.plan = self.plan.limit(batches)
-        return limited
 
     def fingerprint(self) -> str:
         held = self.pairs

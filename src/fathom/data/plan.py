@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -52,3 +54,25 @@ class Plan:
         left = order[first * self.batch_size : self.examples].to(device)
         # Split makes one empty batch of nothing.
         return list(left.split(self.batch_size)) if len(left) else []
+
+
+class Planned:
+    """What all batches by a plan have in common: how many there are, and of what size."""
+
+    plan: Plan
+
+    @property
+    def batch_size(self) -> int:
+        return self.plan.batch_size
+
+    @property
+    def examples(self) -> int:
+        return self.plan.examples
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def limit(self, batches: int) -> Self:
+        limited = copy.copy(self)
+        limited.plan = self.plan.limit(batches)
+        return limited

@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from fathom.core.errors import WorkerError
-from fathom.data.plan import Plan
+from fathom.data.plan import Plan, Planned
 from fathom.data.pool import Samples, read_ahead
 from fathom.data.treatment import PLAIN, Treatment
 
 TIMEOUT = 120.0  # seconds that one batch may take
 
 
-class WorkerBatches:
+class WorkerBatches(Planned):
     """`samples` in batches, read by `workers` processes; a `Batches` of `core.experiment`.
 
     As many workers as there are cores, up to eight, unless it is said how many; 0 reads here.
@@ -47,17 +47,6 @@ class WorkerBatches:
         self.plan = Plan(len(samples), batch_size, shuffle, drop_last, samples.split)
         self.treatment = treatment
         self._device, self._channels_last = torch.device("cpu"), False
-
-    @property
-    def batch_size(self) -> int:
-        return self.plan.batch_size
-
-    @property
-    def examples(self) -> int:
-        return self.plan.examples
-
-    def __len__(self) -> int:
-        return len(self.plan)
 
     def epoch(self, seed: int, epoch: int, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         tasks = self.plan.batches(seed, epoch, first)
@@ -96,11 +85,6 @@ class WorkerBatches:
         moved = copy.copy(self)
         moved._device, moved._channels_last = device, channels_last
         return moved
-
-    def limit(self, batches: int) -> WorkerBatches:
-        limited = copy.copy(self)
-        limited.plan = self.plan.limit(batches)
-        return limited
 
     def fingerprint(self) -> str:
         return self.samples.fingerprint()
