@@ -35,8 +35,8 @@ from fathom.scratch.nn.lazy import LazyConv2d, LazyConv3d, LazyConvTranspose1d, 
 from fathom.scratch.nn.lazy import LazyConvTranspose3d, LazyInstanceNorm1d, LazyInstanceNorm2d
 from fathom.scratch.nn.lazy import LazyInstanceNorm3d, LazyLinear
 from fathom.scratch.nn.linear import Bilinear, Identity, Linear
-from fathom.scratch.nn.loss_binary import BCELoss, BCEWithLogitsLoss
-from fathom.scratch.nn.loss_classification import CrossEntropyLoss, LinearCrossEntropyLoss, NLLLoss
+from fathom.scratch.nn.loss_classification import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss
+from fathom.scratch.nn.loss_classification import LinearCrossEntropyLoss, NLLLoss
 from fathom.scratch.nn.loss_ctc import CTCLoss
 from fathom.scratch.nn.loss_ranking import CosineEmbeddingLoss, HingeEmbeddingLoss
 from fathom.scratch.nn.loss_ranking import MarginRankingLoss, MultiLabelMarginLoss

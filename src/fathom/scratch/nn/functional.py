@@ -23,8 +23,9 @@ from fathom.scratch.nn.dropout import feature_alpha_dropout
 from fathom.scratch.nn.embedding import embedding, embedding_bag
 from fathom.scratch.nn.fold import fold, unfold
 from fathom.scratch.nn.linear import bilinear, linear
-from fathom.scratch.nn.loss_binary import binary_cross_entropy, binary_cross_entropy_with_logits
-from fathom.scratch.nn.loss_classification import cross_entropy, linear_cross_entropy, nll_loss
+from fathom.scratch.nn.loss_classification import binary_cross_entropy, nll_loss
+from fathom.scratch.nn.loss_classification import binary_cross_entropy_with_logits, cross_entropy
+from fathom.scratch.nn.loss_classification import linear_cross_entropy
 from fathom.scratch.nn.loss_ctc import ctc_loss
 from fathom.scratch.nn.loss_ranking import cosine_embedding_loss, hinge_embedding_loss
 from fathom.scratch.nn.loss_ranking import margin_ranking_loss, multi_margin_loss

@@ -20,8 +20,7 @@ from fathom.scratch.nn.activation_smooth import logsigmoid
 from fathom.scratch.nn.distance import PairwiseDistance, pairwise_distance
 from fathom.scratch.nn.layer import layer
 from fathom.scratch.nn.loss_base import loss, loss_layer, reduce_loss
-from fathom.scratch.nn.loss_binary import binary_cross_entropy_with_logits
-from fathom.scratch.nn.loss_classification import as_index
+from fathom.scratch.nn.loss_classification import as_index, binary_cross_entropy_with_logits
 
 
 @loss("input target size_average reduce reduction")
