@@ -21,6 +21,21 @@ from fathom.vision.windows import after
 BOOK = [(11, 4, 1), (3, 2), (5, 1, 2), (3, 2), *[(3, 1, 1)] * 3, (3, 2)]  # kernel, stride, padding
 
 
+def wide_layers(
+    inputs: int, hidden: int, classes: int, dropout: float, nn: ModuleType
+) -> list[torch.nn.Module]:
+    """Two hidden layers with dropout, and the logits."""
+    return [
+        nn.Linear(inputs, hidden),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, hidden),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        nn.Linear(hidden, classes),
+    ]
+
+
 def book_alexnet(
     classes: int = 10,
     *,
@@ -55,13 +70,7 @@ def book_alexnet(
         nn.ReLU(),
         nn.MaxPool2d(kernel_size=3, stride=2),
         nn.Flatten(),
-        nn.Linear(wide * side**2, hidden),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden, hidden),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden, classes),
+        *wide_layers(wide * side**2, hidden, classes, dropout, nn),
     )
     return first_values(model, weights, nn)
 

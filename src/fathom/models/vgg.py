@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from fathom.core.errors import SettingError
+from fathom.models.alexnet import wide_layers
 from fathom.models.initialise import Weights, first_values, initialise
 
 Depth = Literal[11, 13, 16, 19]
@@ -70,13 +71,7 @@ def book_vgg(
     model = nn.Sequential(
         *vgg_blocks(depth, in_channels, width, nn=nn),
         nn.Flatten(),
-        nn.Linear(width * WIDER[-1] * side**2, hidden),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden, hidden),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden, classes),
+        *wide_layers(width * WIDER[-1] * side**2, hidden, classes, dropout, nn),
     )
     return first_values(model, weights, nn)
 
@@ -92,23 +87,14 @@ def vgg(
     nn: ModuleType = torch.nn,
 ) -> torch.nn.Module:
     """(N, in_channels, H, W) of 32 pixels or more to logits (N, classes): as published."""
-    hidden = width * 64
-    classifier = nn.Sequential(
-        nn.Linear(width * WIDER[-1] * 7 * 7, hidden),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden, hidden),
-        nn.ReLU(),
-        nn.Dropout(dropout),
-        nn.Linear(hidden, classes),
-    )
+    last = wide_layers(width * WIDER[-1] * 7 * 7, width * 64, classes, dropout, nn)
     parts = OrderedDict(
         features=nn.Sequential(
             *vgg_blocks(depth, in_channels, width, batch_norm=batch_norm, nn=nn)
         ),
         avgpool=nn.AdaptiveAvgPool2d((7, 7)),
         flatten=nn.Flatten(),
-        classifier=classifier,
+        classifier=nn.Sequential(*last),
     )
 
     def first(weight: Tensor) -> None:
