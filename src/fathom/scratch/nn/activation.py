@@ -91,9 +91,8 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
             f"prelu: the weight has shape {tuple(weight.shape)}; expected 1 number or one for each "
             f"of the {channels} channels of an input of shape {tuple(input.shape)}"
         )
-    up = relu(input)
     sizes = [-1, *[1] * (input.dim() - 2)][: input.dim()]
-    return torch.addcmul(up, input - up, weight.reshape(sizes))
+    return torch.addcmul(relu(input), input.clamp(max=0), weight.reshape(sizes))
 
 
 def rrelu(

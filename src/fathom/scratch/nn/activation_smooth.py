@@ -90,34 +90,36 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return input * n / (n + 2)
 
 
-def _elu_slope(x: Tensor, alpha: float, scale: float = 1.0, rate: float = 1.0) -> Tensor:
-    # For x > 0 the exponential is e^0; the second term corrects alpha * rate to 1.
-    tail = exp(x.clamp(max=0), rate) * (scale * alpha * rate)
-    return tail.add_(above(x), alpha=scale * (1 - alpha * rate)) if alpha * rate != 1 else tail
+def _elu(x: Tensor, alpha: float, scale: float = 1.0, rate: float = 1.0) -> tuple[Tensor, Tensor]:
+    """scale x above zero, scale alpha (e^(rate x) - 1) below; and e^(rate x) - 1, or 0 above."""
+    bend = (x.clamp(max=0) * rate).expm1_()
+    return torch.add(x.clamp(min=0), bend, alpha=alpha).mul_(scale), bend
 
 
-def _elu(x: Tensor, alpha: float, scale: float = 1.0, rate: float = 1.0) -> Tensor:
-    """scale x above zero, scale alpha (e^(rate x) - 1) below."""
-    tail = (x.clamp(max=0) * rate).expm1_().mul_(alpha)
-    return tail.add_(x.clamp(min=0)).mul_(scale)
+def _elu_slope(
+    x: Tensor, bend: Tensor, alpha: float, scale: float = 1.0, rate: float = 1.0
+) -> Tensor:
+    # Above zero the exponential is 1; the second term corrects alpha * rate to 1, too.
+    slope = (bend + 1).mul_(scale * alpha * rate)
+    return slope.add_(above(x), alpha=scale * (1 - alpha * rate)) if alpha * rate != 1 else slope
 
 
-@elementwise(saves="input", slope=_elu_slope)
-def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+@elementwise(saves="part", slope=_elu_slope)
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> tuple[Tensor, Tensor]:
     """x above zero, alpha (e^x - 1) below."""
     return _elu(input, alpha)
 
 
-@elementwise(saves="input", slope=lambda x, alpha: _elu_slope(x, alpha, rate=1 / alpha))
-def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+@elementwise(saves="part", slope=lambda x, bend, alpha: _elu_slope(x, bend, alpha, rate=1 / alpha))
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> tuple[Tensor, Tensor]:
     """x above zero, alpha (e^(x / alpha) - 1) below: slope 1 on both sides of zero."""
     if alpha == 0:
         raise ZeroDivisionError("celu: alpha is 0, and e^(x / alpha) needs it to be another number")
     return _elu(input, alpha, rate=1 / alpha)
 
 
-@elementwise(saves="input", slope=lambda x: _elu_slope(x, SELU_ALPHA, SELU_SCALE))
-def selu(input: Tensor, inplace: bool = False) -> Tensor:
+@elementwise(saves="part", slope=lambda x, bend: _elu_slope(x, bend, SELU_ALPHA, SELU_SCALE))
+def selu(input: Tensor, inplace: bool = False) -> tuple[Tensor, Tensor]:
     """A scaled ELU whose outputs keep mean 0 and variance 1 from layer to layer."""
     return _elu(input, SELU_ALPHA, SELU_SCALE)
 

@@ -41,9 +41,12 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
         class Op(torch.autograd.Function):
             @staticmethod
             def forward(ctx: Any, x: Tensor, *settings: Any) -> Tensor:
-                y, part = curve(x, *settings) if saves == "part" else (curve(x, *settings), None)
-                kept = {"input": [x], "output": [y], "part": [x, part]}
-                ctx.save_for_backward(*kept[saves])
+                y = curve(x, *settings)
+                if saves == "part":
+                    y, part = y
+                    ctx.save_for_backward(x, part)
+                else:
+                    ctx.save_for_backward(x if saves == "input" else y)
                 ctx.settings = settings
                 return y
 
@@ -62,7 +65,9 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
             x, *settings = bind(args, named).values()
             inplace = has_inplace and settings.pop()
             source = x.clone() if inplace else x  # backward may need it
-            y = Op.apply(source.float() if x.dtype in HALF else source, *settings).to(x.dtype)
+            half = x.dtype in HALF
+            y = Op.apply(source.float() if half else source, *settings)
+            y = y.to(x.dtype) if half else y
             return x.copy_(y) if inplace else y
 
         return apply
