@@ -139,7 +139,7 @@ def test_folders_that_are_no_classes(flowers, tmp_path):
     with pytest.raises(DataError, match=r"class empty of .*: has no pictures"):
         load_pictures(flowers)
     (tmp_path / "bare").mkdir()
-    with pytest.raises(DataError, match="has 0 class folders"):
+    with pytest.raises(DataError, match="has no class folders"):
         load_pictures(tmp_path / "bare")
     for name in ("a", "b"):
         picture(tmp_path / "one" / name / "1.png", 1)

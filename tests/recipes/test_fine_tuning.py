@@ -19,6 +19,7 @@ from fathom.models.networks import make_network
 from fathom.recipes.fine_tuning import fine_tuning
 from fathom.recipes.libraries import library
 from fathom.recipes.pretrained import pretrained
+from fathom.vision.grad_cam import grad_cam
 
 RUN = ("--augment", "none", "--batch-size", 32, "--lr", 0.05, *UNMEASURED)
 TORCH = library("torch")
@@ -189,3 +190,29 @@ def test_settings_that_make_no_sense():
     said = call("run", "fine-tuning", "--data", "digits", *UNMEASURED)
     assert said.status == 2
     assert "its pictures have 1 channels, the network takes 3" in said.error
+
+
+def test_grad_cam_looks_at_the_thing_and_not_beside_it():
+    """Of pictures whose boxes are known: the brightest place is in the box, three times in four.
+
+    A place that is drawn at random is there in as many cases as the boxes cover of the pictures.
+    """
+    model = known("shapes").model.eval()
+    scenes = shapes.scenes(400, size=shapes.SIZE, seed=9, part="valid")
+    learned = scenes.labels[:, 0] % 2 == 0
+    images = scenes.pictures[learned].float() / 255
+    with torch.no_grad():
+        guesses = model(images).argmax(1)
+    right = guesses == scenes.labels[learned][:, 0] // 2
+    maps = grad_cam(model, images[right], guesses[right])
+    size = (shapes.SIZE, shapes.SIZE)
+    fine = torch.nn.functional.interpolate(maps[:, None], size, mode="bilinear")[:, 0]
+    boxes = scenes.boxes[learned][right][:, 0] * shapes.SIZE
+    rows, columns = (torch.arange(shapes.SIZE)[:, None] + 0.5, torch.arange(shapes.SIZE) + 0.5)
+    left, top, low_right, bottom = (edge[:, None, None] for edge in boxes.unbind(1))
+    inside = (columns >= left) & (columns <= low_right) & (rows >= top) & (rows <= bottom)
+    brightest = fine.flatten(1).argmax(1, keepdim=True)
+    hits = inside.flatten(1).gather(1, brightest).float().mean()
+    assert right.sum() > 80
+    assert inside.float().mean() < 0.35
+    assert hits > 0.7

@@ -174,7 +174,7 @@ def _save_shown(
 def _draw(figure: Figure, place: Path) -> Path:
     from fathom.plots.style import save
 
-    save(figure, place.with_suffix(""))
+    save(figure, place.with_suffix(""), [place.suffix])
     return place
 
 

@@ -79,6 +79,8 @@ def evaluate(run: str, /, *, save: str | None = None, device: str = "auto", give
 
     found = trained_run(run)
     prepared = trained_model(found, device, given.get("data"))
+    for note in prepared.experiment.notes if given.get("data") else ():
+        stderr().print(f"note: {note}", markup=False, soft_wrap=True)
     scores = measure(prepared)
     findings = examined(prepared.experiment, prepared.valid)
     if save is not None:

@@ -153,7 +153,7 @@ def _class_names(folder: Path, *, at_least: int = 2) -> list[str]:
     with reading(folder):
         names = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != ".")
     if len(names) < at_least:
-        wrong = f"has {len(names)} class folders"
+        wrong = f"has no class but {names[0]}" if names else "has no class folders"
         raise DataError(named(folder), wrong, "make a folder of pictures for each class")
     known: dict[str, str] = {}
     for name in names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from fathom.core.findings import Findings
 from fathom.core.paths import write_whole
 from fathom.core.recipe import Recipe
 from fathom.core.seeds import seed_everything
+from fathom.core.vocabularies import vocabularies
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,6 +57,7 @@ class Prepared:
     train: Batches
     valid: Batches | None
     channels_last: bool
+    vocabularies: Mapping[str, str]
 
     def data_facts(self) -> dict[str, Any]:
         """How much data there is and its sum, by split."""
@@ -73,18 +75,30 @@ class Prepared:
 
 
 def prepare(
-    recipe: Recipe, settings: dict[str, Any], *, seed: int, device: str, limit: int | None = None
+    recipe: Recipe,
+    settings: dict[str, Any],
+    *,
+    seed: int,
+    device: str,
+    limit: int | None = None,
+    known: Mapping[str, str] | None = None,
 ) -> Prepared:
     """The recipe's experiment under its seed, at most `limit` batches an epoch.
 
-    Networks with torch's 2-d convolutions are laid out channels last: on the CPU LeNet gains
-    1.06 to 1.19 times the speed.
+    With `known` vocabularies the data are others than those that it was trained on.
+
+    Networks with torch's 2-d convolutions are laid out channels last, if that is safe: on the CPU
+    LeNet gains 1.06 to 1.19 times the speed.
     """
     place = choose_device(device)
     keep_freed_memory()
     seed_everything(seed)
-    experiment: Experiment = recipe.function(**settings)
-    convolves = any(isinstance(module, nn.Conv2d) for module in experiment.model.modules())
+    with vocabularies(known) as made:
+        experiment: Experiment = recipe.function(**settings)
+    convolutions = [m for m in experiment.model.modules() if isinstance(m, nn.Conv2d)]
+    convolves = bool(convolutions) and not (
+        place.type == "cpu" and any(map(_breaks_memory, convolutions))
+    )
     if convolves:
         experiment.model.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     else:
@@ -95,4 +109,13 @@ def prepare(
         return data if limit is None else data.limit(limit)
 
     valid = None if experiment.valid is None else moved(experiment.valid)
-    return Prepared(experiment, place, moved(experiment.train), valid, convolves)
+    return Prepared(experiment, place, moved(experiment.train), valid, convolves, made)
+
+
+def _breaks_memory(layer: nn.Conv2d) -> bool:
+    """Whether the way back through it writes where it must not, when laid out channels last.
+
+    So do 1x1 convolutions of stride 2 with less than 16 channels, on pictures of 48 pixels or
+    more, in torch 2.13 on processors with AVX-512: some runs end in a segmentation fault.
+    """
+    return layer.kernel_size == (1, 1) and max(layer.stride) > 1 and layer.in_channels < 16

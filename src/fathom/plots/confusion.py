@@ -45,15 +45,13 @@ def confusion_figure(
         figure = new_figure(across, K * square + beside * 0.8 + 1.2, title)
         axes = figure.add_subplot()
         axes.imshow(_colours(counts), interpolation="nearest")
-        axes.set_xticks(range(K), names)
-        if max(map(len, names)) > UPRIGHT:
-            for tick in axes.get_xticklabels():
-                tick.set(rotation=60, ha="left", rotation_mode="anchor")
-        axes.set_yticks(range(K), names)
-        for tick in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-            tick.set(color=INK, fontsize=size, parse_math=False)
+        style: dict[str, Any] = {"color": INK, "fontsize": size, "parse_math": False}
+        leaning: dict[str, Any] = {"rotation": 60, "ha": "left", "rotation_mode": "anchor"}
+        upright = max(map(len, names)) <= UPRIGHT
         axes.tick_params("x", top=False, bottom=False, labeltop=True, labelbottom=False, pad=2)
         axes.tick_params("y", left=False)
+        axes.set_xticks(range(K), names, **style, **({} if upright else leaning))
+        axes.set_yticks(range(K), names, **style)
         axes.xaxis.set_label_position("top")
         axes.set(xlabel="taken for", ylabel="is")
         axes.grid(visible=False)

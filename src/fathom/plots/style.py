@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -144,7 +144,9 @@ def new_axes(width: float, height: float, title: str = "") -> tuple[Figure, Axes
     return figure, axes
 
 
-def save(figure: Figure, path: Path | str) -> list[Path]:
+def save(
+    figure: Figure, path: Path | str, suffixes: Sequence[str] = (".svg", ".png")
+) -> list[Path]:
     """Write `path`.svg and `path`.png, each whole or not at all; the same figure, the same bytes.
 
     Raises ResourceError where the disk is full or the folder may not be written.
@@ -152,12 +154,13 @@ def save(figure: Figure, path: Path | str) -> list[Path]:
     place = Path(path)
     written = []
     # A date, or the version of matplotlib, would make two files of one figure.
-    for suffix, unsaid in ((".svg", {"Date": None, "Creator": None}), (".png", {"Software": None})):
+    unsaid = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
+    for suffix in suffixes:
         content = io.BytesIO()
         with styled(), warnings.catch_warnings():
             # A machine without a font for a user's own words shows boxes, and says so once a sign.
             warnings.filterwarnings("ignore", message="Glyph .* missing from")
-            figure.savefig(content, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=unsaid)
+            figure.savefig(content, format=suffix[1:], dpi=DOTS_PER_INCH, metadata=unsaid[suffix])
         written.append(place.with_name(place.name + suffix))
         write_whole(written[-1], content.getvalue())
     return written

@@ -177,7 +177,7 @@ def _worst(seen: Seen, names: Sequence[str], files: Sequence[str]) -> Figure:
     titles = []
     for i, name, said, sureness in _rows(seen, chosen, names):
         file = f"\n{Path(files[i]).name}" if files else ""
-        titles.append(f"{said} {sureness:.0%}\nis {name}{file}")
+        titles.append(f"said {said} {sureness:.0%}\nis {name}{file}")
     shown = torch.stack([seen.kept[i] for i in chosen])
     title = f"mistakes, the most confident first ({len(chosen)} of {len(seen.wrong):,})"
     return picture_grid(shown, titles, title=title)
