@@ -36,6 +36,14 @@ def valid_mask(valid_lens: Tensor, keys: int) -> Tensor:
     return torch.arange(keys, device=lens.device) < lens
 
 
+def padding_mask(lens_B: Tensor, padded_BS: Tensor) -> Tensor | None:
+    """(B, 1, S), True where a sentence goes on; None if all do to the end, if asking is cheap."""
+    S = padded_BS.shape[1]
+    if lens_B.device.type == "cpu" and int(lens_B.min()) >= S:
+        return None
+    return valid_mask(lens_B.to(padded_BS.device), S)
+
+
 def causal_mask(queries: int, keys: int, device: torch.device | None = None) -> Tensor:
     """(L, S): the last query sees all keys, each before it one key fewer."""
     seen = torch.ones(queries, keys, dtype=torch.bool, device=device)

@@ -16,18 +16,19 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from fathom.models.attention import AdditiveAttention, Kept, valid_mask
+from fathom.models.attention import AdditiveAttention, Kept, padding_mask
 from fathom.models.initialise import xavier
 from fathom.models.seq2seq import Encoder, Inputs, gru
 
 
 class State(NamedTuple):
     """What a step needs: the source, as values (B, S, H) and as keys that are projected, a mask
-    (B, 1, S), True where a source goes on, and what the decoder remembers (B, L, H)."""
+    (B, 1, S), True where a source goes on, if not all do to the end, and what the decoder
+    remembers (B, L, H)."""
 
     values: Tensor
     keys: Tensor
-    mask: Tensor
+    mask: Tensor | None
     hidden: Tensor
 
 
@@ -86,7 +87,7 @@ class Bahdanau(torch.nn.Module):
         packed = pack_padded_sequence(embedded_SBE, source_lens_B, enforce_sorted=False)
         packed, hidden_LBH = self.encoder.rnn(packed)
         values_BSH, _ = pad_packed_sequence(packed, batch_first=True, total_length=steps)
-        mask_B1S = valid_mask(source_lens_B.to(source_BS.device), steps)
+        mask_B1S = padding_mask(source_lens_B, source_BS)
         keys_BSH = self.decoder.attention.key(values_BSH)
         return State(values_BSH, keys_BSH, mask_B1S, hidden_LBH.transpose(0, 1))
 

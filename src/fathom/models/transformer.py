@@ -23,7 +23,7 @@ from fathom.models.attention import (
     KeysValues,
     MultiHeadAttention,
     SelfAttention,
-    valid_mask,
+    padding_mask,
 )
 from fathom.models.dropout import dropout
 from fathom.models.positions import PositionalEncoding
@@ -208,7 +208,7 @@ class Transformer(torch.nn.Module):
         return self.decoder(given_BT, state.sources, state.mask)[0]
 
     def start(self, source_BS: Tensor, source_lens_B: Tensor) -> State:
-        mask_B1S = _going_on(source_lens_B, source_BS)
+        mask_B1S = padding_mask(source_lens_B, source_BS)
         encoded_BSH = self.encoder(source_BS, mask_B1S)
         return State(mask_B1S, self.decoder.sources(encoded_BSH), None)
 
@@ -226,19 +226,11 @@ class Transformer(torch.nn.Module):
         """
         source_BS, lens_B, given_BT = inputs
         kept: dict[str, list[Tensor]] = {"encoder": [], "decoder": [], "source": []}
-        mask_B1S = _going_on(lens_B, source_BS)
+        mask_B1S = padding_mask(lens_B, source_BS)
         encoded_BSH = self.encoder(source_BS, mask_B1S, kept=kept["encoder"])
         sources = self.decoder.sources(encoded_BSH)
         self.decoder(given_BT, sources, mask_B1S, kept=kept["decoder"], kept_source=kept["source"])
         return {name: torch.stack(layers, dim=1) for name, layers in kept.items()}
-
-
-def _going_on(lens_B: Tensor, source_BS: Tensor) -> Tensor | None:
-    """(B, 1, S), True where a source goes on; None if all do to the end, if asking is cheap."""
-    S = source_BS.shape[1]
-    if lens_B.device.type == "cpu" and int(lens_B.min()) >= S:
-        return None
-    return valid_mask(lens_B.to(source_BS.device), S)
 
 
 def transformer(

@@ -14,6 +14,7 @@ Shapes   B sentences, S steps of the sources, T of what is decoded, V tokens in 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
@@ -201,39 +202,59 @@ def beam(
     state = decoder.start(source_BS, source_lens_B)
     B, device = len(source_BS), source_BS.device
     at_B1 = torch.arange(B, device=device)[:, None]
-    tokens_BKT = source_BS.new_empty(B, 1, 0)
     last_BK = source_BS.new_full((B, 1), begin)
     log_probs_BK = torch.zeros(B, 1, device=device)
-    best_BT = source_BS.new_full((B, max_steps), end)
-    best_log_B = best_B = torch.full((B,), -torch.inf, device=device)
+    best_B = torch.full((B,), -torch.inf, device=device)
     shared: Set[Tensor] = frozenset()  # the same for all beginnings of a sentence
-    t = 0
-    while t < max_steps and (score(log_probs_BK.amax(1), max_steps, alpha) > best_B).any():
-        t += 1
+    steps: list[Step] = []
+    while len(steps) < max_steps:
         logits_RV, state = decoder.step(last_BK.flatten(), state)
         (K, V) = last_BK.shape[1], logits_RV.shape[1]
         gained_BKV = logits_RV.float().log_softmax(1).view(B, K, V)
         reached_BX = (log_probs_BK[:, :, None] + gained_BKV).flatten(1)
         log_probs_BK, chosen_BK = reached_BX.topk(min(width, K * V), dim=1)
         parents_BK, last_BK = chosen_BK // V, chosen_BK % V
-        tokens_BKT = torch.cat([tokens_BKT[at_B1, parents_BK], last_BK[:, :, None]], dim=2)
+        steps.append(Step(parents_BK, last_BK, log_probs_BK))
         from_R, grown = (at_B1 * K + parents_BK).flatten(), last_BK.shape[1] > K
         state = reordered(state, from_R, but=frozenset() if grown else shared)
         if K == 1:  # they come from one, and what no step replaces they go on having in common
             shared = tensors(state)
-        if kept is not None:
-            kept.append(Step(parents_BK, last_BK, log_probs_BK))
 
-        ended_BK = (last_BK == end) | (t == max_steps)
-        scores_BK = score(log_probs_BK, t, alpha).masked_fill(~ended_BK, -torch.inf)
-        found_B, place_B = scores_BK.max(1)
-        better_B, place_B1 = found_B > best_B, place_B[:, None]
-        best_B = torch.where(better_B, found_B, best_B)
-        best_log_B = torch.where(better_B, log_probs_BK.gather(1, place_B1)[:, 0], best_log_B)
-        found_BT = tokens_BKT[at_B1, place_B1][:, 0]
-        best_BT[:, :t] = torch.where(better_B[:, None], found_BT, best_BT[:, :t])
+        ended_BK = last_BK == end
+        scores_BK = score(log_probs_BK, len(steps), alpha).masked_fill(~ended_BK, -torch.inf)
+        best_B = torch.maximum(best_B, scores_BK.amax(1))
         log_probs_BK = log_probs_BK.masked_fill(ended_BK, -torch.inf)
-    return Decoded(best_BT[:, :t], best_log_B)
+        if not (score(log_probs_BK.amax(1), max_steps, alpha) > best_B).any():
+            break
+    if kept is not None:
+        kept += steps
+    return _best(steps, end, max_steps, alpha)
+
+
+def _best(steps: Sequence[Step], end: int, max_steps: int, alpha: float) -> Decoded:
+    """The best of all beginnings of each sentence that came to their end, or ran out of steps.
+
+    They stand in a row, X, those of each step after those of the step before.
+    """
+    parents_BX, tokens_BX, log_probs_BX = (torch.cat(part, 1) for part in zip(*steps, strict=True))
+    widths = [step.tokens.shape[1] for step in steps]
+    lengths_X = [t for t, width in enumerate(widths, 1) for _ in range(width)]
+    lengths_1X = torch.tensor([lengths_X], device=tokens_BX.device)
+    complete_BX = (tokens_BX == end) | (lengths_1X == max_steps)
+    scores_BX = score(log_probs_BX, lengths_1X, alpha).masked_fill(~complete_BX, -torch.inf)
+    best_B1 = scores_BX.argmax(1, keepdim=True)
+
+    before = [0, 0, *itertools.accumulate(widths)]  # where the parents of each step stand
+    rows = []
+    for (last,), parents, tokens in zip(
+        best_B1.tolist(), parents_BX.tolist(), tokens_BX.tolist(), strict=True
+    ):
+        row, at = [end] * len(steps), last
+        for t in range(lengths_X[last], 0, -1):
+            row[t - 1] = tokens[at]
+            at = before[t - 1] + parents[at]
+        rows.append(row)
+    return Decoded(tokens_BX.new_tensor(rows), log_probs_BX.gather(1, best_B1)[:, 0])
 
 
 def beginnings(kept: Sequence[Step], sentence: int) -> dict[tuple[int, ...], float]:
