@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from fathom.scratch.nn.dimensions import classes
 from fathom.scratch.nn.normalisation import Affine, standardise
 
 
@@ -42,16 +43,17 @@ def _follow(running: Tensor | None, value: Tensor, momentum: float) -> None:
 
 
 def _with_given_statistics(
-    input: Tensor, mean: Tensor, variance: Tensor, weight: Tensor | None, bias: Tensor | None,
-    eps: float,
+    name: str, input: Tensor, mean: Tensor | None, variance: Tensor | None, weight: Tensor | None,
+    bias: Tensor | None, eps: float,
 ) -> Tensor:  # fmt: skip
     """w (x - mean) / sqrt(variance + eps) + b with constants learned earlier."""
+    if mean is None or variance is None:
+        raise RuntimeError(f"{name}: expected running_mean and running_var to be defined")
     scale = (variance + eps).rsqrt()
     scale = scale if weight is None else scale * weight
-    centred = input - mean.view(-1, *[1] * (input.dim() - 2))
-    output = centred * scale.view(-1, *[1] * (input.dim() - 2))
-    shift = _along(bias, input)
-    return (output if shift is None else output + shift).to(input.dtype)
+    column = (-1, *[1] * (input.dim() - 2))
+    output = (input - mean.view(column)) * scale.view(column)
+    return (output if bias is None else output + bias.view(column)).to(input.dtype)
 
 
 def batch_norm(
@@ -68,9 +70,8 @@ def batch_norm(
     if eps < 0 or (training and eps == 0):
         raise ValueError(f"batch_norm eps must be positive, but got {eps}")
     if not training:
-        if running_mean is None or running_var is None:
-            raise RuntimeError("batch_norm: expected running_mean and running_var to be defined")
-        return _with_given_statistics(input, running_mean, running_var, weight, bias, eps)
+        given = (running_mean, running_var, weight, bias, eps)
+        return _with_given_statistics("batch_norm", input, *given)
     count = input.shape[0] * input.shape[2:].numel()
     if count == 1:
         raise ValueError(
@@ -78,9 +79,8 @@ def batch_norm(
             f"{list(input.shape)}"
         )
     dims = (0, *range(2, input.dim()))
-    output, mean, variance = standardise(
-        input, _along(weight, input), _along(bias, input), dims, eps
-    )
+    w, b = _along(weight, input), _along(bias, input)
+    output, mean, variance = standardise(input, w, b, dims, eps)
     if count == 0:
         return output
     _follow(running_mean, mean.flatten(), momentum)
@@ -96,9 +96,8 @@ def instance_norm(
     """Standardise each channel of each example over space, or by the running averages."""
     _check_channels("instance_norm", input, weight, bias, running_mean, running_var)
     if not use_input_stats:
-        if running_mean is None or running_var is None:
-            raise RuntimeError("instance_norm: expected running_mean and running_var")
-        return _with_given_statistics(input, running_mean, running_var, weight, bias, eps)
+        given = (running_mean, running_var, weight, bias, eps)
+        return _with_given_statistics("instance_norm", input, *given)
     count = input.shape[2:].numel()
     if count == 1:
         raise ValueError(
@@ -106,9 +105,8 @@ def instance_norm(
             f"{list(input.shape)}"
         )
     dims = tuple(range(2, input.dim()))
-    output, mean, variance = standardise(
-        input, _along(weight, input), _along(bias, input), dims, eps
-    )
+    w, b = _along(weight, input), _along(bias, input)
+    output, mean, variance = standardise(input, w, b, dims, eps)
     _follow(running_mean, mean.flatten(1).mean(0), momentum)
     _follow(running_var, variance.flatten(1).mean(0) * (count / (count - 1)), momentum)
     return output
@@ -124,47 +122,41 @@ class _Normalise(Affine):
     """A scale and a shift for each channel, and the running averages of means and variances."""
 
     _version = 2
-    ranks: ClassVar[tuple[int, ...]]
+    dims: ClassVar[int]  # of space
+    ranks: ClassVar[dict[int, tuple[int, ...]]]  # numbers of dimensions that the input may have
     running_mean: Tensor | None
     running_var: Tensor | None
     num_batches_tracked: Tensor | None
+    num_features: int
+    eps: float
+    momentum: float | None
 
     def __init__(
-        self, num_features: int, eps: float, momentum: float | None, affine: bool,
-        track_running_stats: bool, device: Any, dtype: Any, bias: bool,
-    ) -> None:  # fmt: skip
-        super().__init__((num_features,), affine, affine and bias, device, dtype)
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.affine, self.track_running_stats = affine, track_running_stats
-        track, on = track_running_stats, {"device": device, "dtype": dtype}
-        self.register_buffer("running_mean", torch.zeros(num_features, **on) if track else None)
-        self.register_buffer("running_var", torch.ones(num_features, **on) if track else None)
-        count = torch.tensor(0, dtype=torch.long, device=device) if track else None
-        self.register_buffer("num_batches_tracked", count)
+        self, num_features: int, device: Any, dtype: Any, bias: bool, **settings: Any
+    ) -> None:
+        affine, track = settings["affine"], settings["track_running_stats"]
+        settings["num_features"] = num_features
+        super().__init__((num_features,), affine, affine and bias, device, dtype, **settings)
+        average = torch.empty(num_features, device=device, dtype=dtype)
+        count = torch.empty((), dtype=torch.long, device=device)
+        self.register_buffer("running_mean", average if track else None)
+        self.register_buffer("running_var", average.clone() if track else None)
+        self.register_buffer("num_batches_tracked", count if track else None)
         self.register_load_state_dict_pre_hook(_count_batches_of_old)
         self.reset_parameters()
 
     def reset_running_stats(self) -> None:
         """Mean 0, variance 1, no batch seen."""
-        if self.running_mean is not None:
-            self.running_mean.zero_()
-        if self.running_var is not None:
-            self.running_var.fill_(1)
-        if self.num_batches_tracked is not None:
-            self.num_batches_tracked.zero_()
-
-    def reset_parameters(self) -> None:
-        """Scale by 1, shift by 0, forget the averages."""
-        self.reset_running_stats()
-        self.reset_affine()
+        for name, buffer in self.named_buffers():
+            buffer.fill_(int(name == "running_var"))
 
     def check_rank(self, input: Tensor) -> None:
         """Raises ValueError where the input has not one of the layer's numbers of dimensions."""
-        if input.dim() not in self.ranks:
-            expected = " or ".join(f"{rank}D" for rank in self.ranks)
+        ranks = self.ranks[self.dims]
+        if input.dim() not in ranks:
             raise ValueError(
-                f"{type(self).__name__}: expected {expected} input (got {input.dim()}D input of "
-                f"shape {tuple(input.shape)})"
+                f"{type(self).__name__}: expected {' or '.join(f'{rank}D' for rank in ranks)} "
+                f"input (got {input.dim()}D input of shape {tuple(input.shape)})"
             )
 
     def extra_repr(self) -> str:
@@ -176,16 +168,18 @@ class _Normalise(Affine):
 
 
 class _BatchNorm(_Normalise):
-    """Batch normalisation; the subclasses say how many dimensions the input has."""
+    """Batch normalisation of (N, C, *sizes); in one dimension, of (N, C) too."""
+
+    ranks: ClassVar = {1: (2, 3), 2: (4,), 3: (5,)}
 
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
         affine: bool = True, track_running_stats: bool = True, device: Any = None,
         dtype: Any = None, *, bias: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__(
-            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
-        )
+        settings = dict(eps=eps, momentum=momentum, affine=affine)
+        settings["track_running_stats"] = track_running_stats
+        super().__init__(num_features, device, dtype, bias, **settings)
 
     def forward(self, input: Tensor) -> Tensor:
         self.check_rank(input)
@@ -195,46 +189,29 @@ class _BatchNorm(_Normalise):
             if self.momentum is None:  # the plain average of all batches so far
                 momentum = 1 / float(self.num_batches_tracked)
         by_batch = self.training or self.running_mean is None
-        running = not self.training or self.track_running_stats
-        return batch_norm(
-            input, self.running_mean if running else None, self.running_var if running else None,
-            self.weight, self.bias, by_batch, momentum, self.eps,
-        )  # fmt: skip
-
-
-class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of (N, C) or (N, C, L)."""
-
-    ranks = (2, 3)
-
-
-class BatchNorm2d(_BatchNorm):
-    """Batch normalisation of (N, C, H, W)."""
-
-    ranks = (4,)
-
-
-class BatchNorm3d(_BatchNorm):
-    """Batch normalisation of (N, C, D, H, W)."""
-
-    ranks = (5,)
+        running = self.running_mean, self.running_var
+        if self.training and not self.track_running_stats:
+            running = None, None
+        return batch_norm(input, *running, self.weight, self.bias, by_batch, momentum, self.eps)
 
 
 class _InstanceNorm(_Normalise):
-    """Instance normalisation; the lower of its two ranks is that of one example alone."""
+    """Instance normalisation of (N, C, *sizes), or of one example alone, (C, *sizes)."""
+
+    ranks: ClassVar = {1: (2, 3), 2: (3, 4), 3: (4, 5)}
 
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
         affine: bool = False, track_running_stats: bool = False, device: Any = None,
         dtype: Any = None, *, bias: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__(
-            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
-        )
+        settings = dict(eps=eps, momentum=momentum, affine=affine)
+        settings["track_running_stats"] = track_running_stats
+        super().__init__(num_features, device, dtype, bias, **settings)
 
     def forward(self, input: Tensor) -> Tensor:
         self.check_rank(input)
-        alone = input.dim() == self.ranks[0]
+        alone = input.dim() == self.dims + 1
         channels = input.shape[0 if alone else 1]
         if channels != self.num_features:
             said = f"expected {self.num_features} channels, got input of {tuple(input.shape)}"
@@ -249,19 +226,5 @@ class _InstanceNorm(_Normalise):
         return output.squeeze(0) if alone else output
 
 
-class InstanceNorm1d(_InstanceNorm):
-    """Instance normalisation of (N, C, L) or (C, L)."""
-
-    ranks = (2, 3)
-
-
-class InstanceNorm2d(_InstanceNorm):
-    """Instance normalisation of (N, C, H, W) or (C, H, W)."""
-
-    ranks = (3, 4)
-
-
-class InstanceNorm3d(_InstanceNorm):
-    """Instance normalisation of (N, C, D, H, W) or (C, D, H, W)."""
-
-    ranks = (4, 5)
+BatchNorm1d, BatchNorm2d, BatchNorm3d = classes(_BatchNorm)
+InstanceNorm1d, InstanceNorm2d, InstanceNorm3d = classes(_InstanceNorm)

@@ -13,10 +13,15 @@ of all examples. The last two are in `batchnorm.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from fathom.scratch.nn.layer import layer
+
+Shape = int | Sequence[int]
 
 
 def _centre_and_scale(
@@ -55,6 +60,8 @@ class _Standardise(torch.autograd.Function):
         ctx.save_for_backward(x, w, b, y, scale)
         ctx.dims, ctx.eps = dims, eps
         ctx.mark_non_differentiable(mean, variance)
+        if w is not None and b is not None and w.dim() == 1:  # rows: product and sum in one pass
+            return torch.addcmul(b, y, w), mean, variance
         z = y.clone() if w is None else y * w
         return z if b is None else z.add_(b), mean, variance
 
@@ -98,17 +105,20 @@ def standardise(
     return z.to(x.dtype), mean, variance
 
 
-def _check_tail(name: str, input: Tensor, shape: Sequence[int], *weights: Tensor | None) -> None:
-    """The input must end in `shape`, and the weights must have it."""
-    if not shape or tuple(input.shape[-len(shape) :]) != tuple(shape):
+def _check(
+    name: str, input: Tensor, tail: Sequence[int], shape: Sequence[int], *weights: Tensor | None
+) -> None:
+    """The input must end in `tail`, and the weights have `shape`; raises RuntimeError if not."""
+    if not shape or tuple(input.shape[len(input.shape) - len(tail) :]) != tuple(tail):
         raise RuntimeError(
-            f"{name}: given normalized_shape={list(shape)}, expected input with shape "
-            f"[*, {', '.join(map(str, shape))}], but got input of size {list(input.shape)}"
+            f"{name}: given normalized_shape={list(tail)}, expected input with shape "
+            f"[*, {', '.join(map(str, tail))}], but got input of size {list(input.shape)}"
         )
     for weight in weights:
         if weight is not None and tuple(weight.shape) != tuple(shape):
             raise RuntimeError(
-                f"{name}: expected weight and bias of shape {list(shape)}, got {list(weight.shape)}"
+                f"{name}: expected weight and bias of shape {list(shape)}, for an input of shape "
+                f"{list(input.shape)}, got {list(weight.shape)}"
             )
 
 
@@ -117,7 +127,7 @@ def layer_norm(
     bias: Tensor | None = None, eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
     """Standardise over the last dimensions, `normalized_shape`: each token of each sequence."""
-    _check_tail("layer_norm", input, normalized_shape, weight, bias)
+    _check("layer_norm", input, normalized_shape, normalized_shape, weight, bias)
     dims = tuple(range(-len(normalized_shape), 0))
     return standardise(input, weight, bias, dims, eps)[0]
 
@@ -130,7 +140,7 @@ def rms_norm(
 
     Without `eps`, the smallest number that 1 can be told apart from is used.
     """
-    _check_tail("rms_norm", input, normalized_shape, weight)
+    _check("rms_norm", input, normalized_shape, normalized_shape, weight)
     wide = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
     eps = torch.finfo(wide.dtype).eps if eps is None else eps
     dims = tuple(range(-len(normalized_shape), 0))
@@ -154,12 +164,7 @@ def group_norm(
             f"group_norm: expected number of channels in input to be divisible by num_groups, but "
             f"got input of shape {list(input.shape)} and num_groups={num_groups}"
         )
-    for parameter in (weight, bias):
-        if parameter is not None and parameter.shape != (channels,):
-            raise RuntimeError(
-                f"group_norm: expected weight and bias of shape [{channels}], for an input of "
-                f"shape {list(input.shape)}, got {list(parameter.shape)}"
-            )
+    _check("group_norm", input, (), (channels,), weight, bias)
     if input.numel() == num_groups:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size "
@@ -167,8 +172,7 @@ def group_norm(
         )
     group = (num_groups, channels // num_groups)
     x_NGCL = input.reshape(input.shape[0], *group, input.shape[2:].numel())
-    w = None if weight is None else weight.view(1, *group, 1)
-    b = None if bias is None else bias.view(1, *group, 1)
+    w, b = (None if each is None else each.view(1, *group, 1) for each in (weight, bias))
     return standardise(x_NGCL, w, b, (2, 3), eps)[0].view(input.shape)
 
 
@@ -187,11 +191,15 @@ def local_response_norm(
     if input.numel() == 0:
         return input
     before, after = size // 2, (size - 1) // 2
-    zeros = input.new_zeros(input.shape[0], 1, *input.shape[2:])
-    padded = torch.cat([zeros.expand(-1, before, *zeros.shape[2:]), input.square(),
-                        zeros.expand(-1, after, *zeros.shape[2:])], 1)  # fmt: skip
+    borders = (input.new_zeros(len(input), n, *input.shape[2:]) for n in (before, after))
+    padded = torch.cat([next(borders), input.square(), next(borders)], 1)
     mean = padded.unfold(1, size, 1).mean(-1)
     return input / (mean * alpha + k).pow(beta)
+
+
+LocalResponseNorm = layer(
+    "LocalResponseNorm", local_response_norm, "{size}, alpha={alpha}, beta={beta}, k={k}"
+)
 
 
 class Affine(nn.Module):
@@ -201,45 +209,49 @@ class Affine(nn.Module):
     bias: Tensor | None
 
     def __init__(
-        self, shape: tuple[int, ...], weight: bool, bias: bool, device: Any, dtype: Any
+        self, shape: Shape, weight: bool, bias: bool, device: Any, dtype: Any, **settings: Any
     ) -> None:
         super().__init__()
         for name, learned in {"weight": weight, "bias": bias}.items():
             empty = torch.empty(shape, device=device, dtype=dtype) if learned else None
             self.register_parameter(name, None if empty is None else nn.Parameter(empty))
+        for name, value in settings.items():
+            setattr(self, name, value)
 
-    def reset_affine(self) -> None:
-        """Scale by 1, shift by 0."""
+    def reset_parameters(self) -> None:
+        """Scale by 1, shift by 0; of averages that are kept, mean 0 and variance 1."""
         with torch.no_grad():
-            if self.weight is not None:
-                self.weight.fill_(1)
-            if self.bias is not None:
-                self.bias.fill_(0)
+            for name, tensor in chain(self.named_parameters(), self.named_buffers()):
+                tensor.fill_(int(name in ("weight", "running_var")))
 
 
-def _as_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
-    return (shape,) if isinstance(shape, int) else tuple(shape)
+class _LastDimensions(Affine):
+    """What the layers share that normalise the last dimensions, `normalized_shape`."""
+
+    normalized_shape: tuple[int, ...]
+    eps: float | None
+
+    def __init__(
+        self, shape: Shape, eps: float | None, learned: bool, bias: bool, device: Any, dtype: Any
+    ) -> None:
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        settings = dict(normalized_shape=shape, eps=eps, elementwise_affine=learned)
+        super().__init__(shape, learned, bias, device, dtype, **settings)
+        self.reset_parameters()
 
 
-class LayerNorm(Affine):
+class LayerNorm(_LastDimensions):
     """Standardise the last dimensions of each example, then scale and shift."""
 
     def __init__(
-        self, normalized_shape: int | Sequence[int], eps: float = 1e-5,
-        elementwise_affine: bool = True, bias: bool = True, device: Any = None, dtype: Any = None,
+        self, normalized_shape: Shape, eps: float = 1e-5, elementwise_affine: bool = True,
+        bias: bool = True, device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
-        shape, learned = _as_shape(normalized_shape), elementwise_affine
-        super().__init__(shape, learned, learned and bias, device, dtype)
-        self.normalized_shape = shape
-        self.eps, self.elementwise_affine = eps, elementwise_affine
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Scale by 1, shift by 0."""
-        self.reset_affine()
+        learned = elementwise_affine
+        super().__init__(normalized_shape, eps, learned, learned and bias, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
-        return layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+        return layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps or 0.0)
 
     def extra_repr(self) -> str:
         return (
@@ -248,51 +260,40 @@ class LayerNorm(Affine):
         )
 
 
-class RMSNorm(Affine):
+class RMSNorm(_LastDimensions):
     """Divide by the root mean square of the last dimensions, then scale."""
 
     def __init__(
-        self, normalized_shape: int | Sequence[int], eps: float | None = None,
-        elementwise_affine: bool = True, device: Any = None, dtype: Any = None,
+        self, normalized_shape: Shape, eps: float | None = None, elementwise_affine: bool = True,
+        device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
-        shape = _as_shape(normalized_shape)
-        super().__init__(shape, elementwise_affine, False, device, dtype)
-        self.normalized_shape = shape
-        self.eps, self.elementwise_affine = eps, elementwise_affine
-        self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Scale by 1."""
-        self.reset_affine()
+        super().__init__(normalized_shape, eps, elementwise_affine, False, device, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         return rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self) -> str:
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
-        )
+        shape, affine = self.normalized_shape, self.elementwise_affine
+        return f"{shape}, eps={self.eps}, elementwise_affine={affine}"
 
 
 class GroupNorm(Affine):
     """Standardise groups of channels of each example, then scale and shift each channel."""
 
+    num_groups: int
+    eps: float
+
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
         device: Any = None, dtype: Any = None, *, bias: bool = True,
     ) -> None:  # fmt: skip
-        super().__init__((num_channels,), affine, affine and bias, device, dtype)
+        settings = dict(num_groups=num_groups, num_channels=num_channels, eps=eps, affine=affine)
+        super().__init__((num_channels,), affine, affine and bias, device, dtype, **settings)
         if num_channels % num_groups:
             raise ValueError(
                 f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})"
             )
-        self.num_groups, self.num_channels = num_groups, num_channels
-        self.eps, self.affine = eps, affine
         self.reset_parameters()
-
-    def reset_parameters(self) -> None:
-        """Scale by 1, shift by 0."""
-        self.reset_affine()
 
     def forward(self, input: Tensor) -> Tensor:
         return group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
@@ -302,17 +303,3 @@ class GroupNorm(Affine):
             f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
             f"bias={self.bias is not None}"
         )
-
-
-class LocalResponseNorm(nn.Module):
-    """Divide each number by the strength of its neighbours in the next channels, as AlexNet did."""
-
-    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
-        super().__init__()
-        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
-
-    def forward(self, input: Tensor) -> Tensor:
-        return local_response_norm(input, self.size, self.alpha, self.beta, self.k)
-
-    def extra_repr(self) -> str:
-        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
