@@ -67,7 +67,8 @@ def loss(arguments: str, alike: str = "target input") -> Callable[[Callable], Ca
             values = bind(args, named)
             _settle(values)
             reduction = values.pop("reduction")
-            same_shape(losses.__name__, **{name: values[name] for name in alike.split()})
+            if alike:
+                same_shape(losses.__name__, **{name: values[name] for name in alike.split()})
             found, weights = losses(**values), None
             if isinstance(found, tuple):
                 found, weights = found
