@@ -16,12 +16,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 
-class MeanPool2d(nn.Module):
-    """(N, C, H, W) to (N, C, H // k, W // k); `stride` may only be the size of the windows."""
+def mean_pool(kernel_size: int, stride: int | None = None, padding: int = 0) -> nn.Module:
+    """The soonest of the layers that are `nn.AvgPool2d` of these arguments."""
+    if stride in (None, kernel_size) and padding == 0:
+        return MeanPool2d(kernel_size)
+    return nn.AvgPool2d(kernel_size, stride, padding)
 
-    def __init__(self, kernel_size: int, stride: int | None = None) -> None:
+
+class MeanPool2d(nn.Module):
+    """(N, C, H, W) to (N, C, H // k, W // k): the windows lie side by side."""
+
+    def __init__(self, kernel_size: int) -> None:
         super().__init__()
-        assert stride in (None, kernel_size), "windows that overlap are AvgPool2d's"
         self.kernel_size = kernel_size
 
     def extra_repr(self) -> str:

@@ -29,7 +29,7 @@ from fathom.plots.pictures import picture_grid, weights_grid
 
 SHOWN = 18  # pictures in a figure
 UNITS = 40
-MOST_CLASSES = 10  # in a table
+MOST_CLASSES = 12  # in a table
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 
 from fathom.core.arguments import Impl
 from fathom.core.experiment import Metric
-from fathom.models.pooling import MeanPool2d
+from fathom.models.pooling import mean_pool
 from fathom.objectives import cross_entropy
 
 
@@ -31,7 +31,7 @@ class Library:
 def library(impl: Impl) -> Library:
     """`torch` or `scratch`; the same weights, and up to rounding the same results."""
     if impl == "torch":
-        layers = SimpleNamespace(**{**vars(torch.nn), "AvgPool2d": MeanPool2d})
+        layers = SimpleNamespace(**{**vars(torch.nn), "AvgPool2d": mean_pool})
         return Library(layers, torch.optim, cross_entropy)
     from fathom.scratch import nn, optim  # as large as the book: read when it is asked for
 
