@@ -67,7 +67,6 @@ ALSO = {
     "nn/loss_ctc.py": {"torch.logaddexp"},  # of two numbers
     "nn/init.py": {"torch.linalg.qr", "torch.linalg"},
     "nn/normalisation.py": {"torch.linalg.vector_norm", "torch.linalg"},
-    "nn/vision.py": {"torch.nn.functional.one_hot", "torch.nn.functional"},  # a comparison
     "nn/transformer.py": {"norm"},  # a module's attribute
     "optim/matrix.py": {"norm"},  # of a matrix, in Muon
     "autograd/graph.py": {"ravel"},  # of NumPy arrays

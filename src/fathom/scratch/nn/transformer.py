@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,11 +36,10 @@ def _activation(activation: Activation) -> Callable[[Tensor], Tensor]:
     return relu if activation == "relu" else gelu
 
 
-class TransformerEncoderLayer(nn.Module):
-    """Each token looks at all tokens, then thinks for itself: y = x + attend(x), y + mlp(y).
+class _Block(nn.Module):
+    """What both layers are made of: attentions, a small network, a norm for each and for it."""
 
-    Each sum is normalised, or, if `norm_first`, what goes into `attend` and `mlp` is.
-    """
+    remembers: ClassVar[bool]  # is there a second attention, to the encoder's memory?
 
     def __init__(
         self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
@@ -49,15 +48,40 @@ class TransformerEncoderLayer(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         on: dict[str, Any] = {"bias": bias, "device": device, "dtype": dtype}
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first, **on)
+
+        def attention() -> MultiheadAttention:
+            return MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first, **on)
+
+        self.self_attn = attention()
+        if self.remembers:
+            self.multihead_attn = attention()
         self.linear1 = Linear(d_model, dim_feedforward, **on)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, **on)
-        self.norm_first = norm_first
-        self.norm1 = LayerNorm(d_model, layer_norm_eps, **on)
-        self.norm2 = LayerNorm(d_model, layer_norm_eps, **on)
+        self.norm_first, self.activation = norm_first, _activation(activation)
+        self.norm1, self.norm2 = (LayerNorm(d_model, layer_norm_eps, **on) for _ in range(2))
+        if self.remembers:
+            self.norm3 = LayerNorm(d_model, layer_norm_eps, **on)
         self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
-        self.activation = _activation(activation)
+        if self.remembers:
+            self.dropout3 = Dropout(dropout)
+
+    def add(self, x: Tensor, norm: LayerNorm, part: Callable[[Tensor], Tensor]) -> Tensor:
+        """A short cut round a part: x + part(x), normalised before or after."""
+        return x + part(norm(x)) if self.norm_first else norm(x + part(x))
+
+    def think(self, x: Tensor) -> Tensor:
+        """The small network, which sees one token at a time."""
+        return self.linear2(self.dropout(self.activation(self.linear1(x))))
+
+
+class TransformerEncoderLayer(_Block):
+    """Each token looks at all tokens, then thinks for itself: y = x + attend(x), y + think(y).
+
+    Each sum is normalised, or, if `norm_first`, what goes into `attend` and `think` is.
+    """
+
+    remembers = False
 
     def forward(
         self, src: Tensor, src_mask: Tensor | None = None,
@@ -68,39 +92,14 @@ class TransformerEncoderLayer(nn.Module):
         def attend(x: Tensor) -> Tensor:
             return self.dropout1(self.self_attn(x, x, x, src_key_padding_mask, False, src_mask)[0])
 
-        def mlp(x: Tensor) -> Tensor:
-            return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
-
-        x = src
-        if self.norm_first:
-            x = x + attend(self.norm1(x))
-            return x + mlp(self.norm2(x))
-        x = self.norm1(x + attend(x))
-        return self.norm2(x + mlp(x))
+        x = self.add(src, self.norm1, attend)
+        return self.add(x, self.norm2, lambda x: self.dropout2(self.think(x)))
 
 
-class TransformerDecoderLayer(nn.Module):
+class TransformerDecoderLayer(_Block):
     """Each token looks at the tokens before it, then at the memory, then thinks for itself."""
 
-    def __init__(
-        self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
-        activation: Activation = relu, layer_norm_eps: float = 1e-5, batch_first: bool = False,
-        norm_first: bool = False, bias: bool = True, device: Any = None, dtype: Any = None,
-    ) -> None:  # fmt: skip
-        super().__init__()
-        on: dict[str, Any] = {"bias": bias, "device": device, "dtype": dtype}
-        first = batch_first
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout, batch_first=first, **on)
-        self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, batch_first=first, **on)
-        self.linear1 = Linear(d_model, dim_feedforward, **on)
-        self.dropout = Dropout(dropout)
-        self.linear2 = Linear(dim_feedforward, d_model, **on)
-        self.norm_first = norm_first
-        self.norm1 = LayerNorm(d_model, layer_norm_eps, **on)
-        self.norm2 = LayerNorm(d_model, layer_norm_eps, **on)
-        self.norm3 = LayerNorm(d_model, layer_norm_eps, **on)
-        self.dropout1, self.dropout2, self.dropout3 = (Dropout(dropout) for _ in range(3))
-        self.activation = _activation(activation)
+    remembers = True
 
     def forward(
         self, tgt: Tensor, memory: Tensor, tgt_mask: Tensor | None = None,
@@ -117,17 +116,9 @@ class TransformerDecoderLayer(nn.Module):
             masks = memory_key_padding_mask, False, memory_mask
             return self.dropout2(self.multihead_attn(x, memory, memory, *masks)[0])
 
-        def mlp(x: Tensor) -> Tensor:
-            return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
-
-        x = tgt
-        if self.norm_first:
-            x = x + attend(self.norm1(x))
-            x = x + remember(self.norm2(x))
-            return x + mlp(self.norm3(x))
-        x = self.norm1(x + attend(x))
-        x = self.norm2(x + remember(x))
-        return self.norm3(x + mlp(x))
+        x = self.add(tgt, self.norm1, attend)
+        x = self.add(x, self.norm2, remember)
+        return self.add(x, self.norm3, lambda x: self.dropout3(self.think(x)))
 
 
 class TransformerEncoder(nn.Module):
@@ -146,7 +137,6 @@ class TransformerEncoder(nn.Module):
         self, src: Tensor, mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None,
         is_causal: bool | None = None,
     ) -> Tensor:  # fmt: skip
-        """Encode `src`; the shape stays."""
         for layer in self.layers:
             src = layer(src, src_mask=mask, src_key_padding_mask=src_key_padding_mask)
         return src if self.norm is None else self.norm(src)
@@ -168,7 +158,6 @@ class TransformerDecoder(nn.Module):
         memory_key_padding_mask: Tensor | None = None, tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:  # fmt: skip
-        """Decode `tgt`, given the encoder's output; the shape of `tgt` stays."""
         masks = tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
         for layer in self.layers:
             tgt = layer(tgt, memory, *masks)

@@ -17,9 +17,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn import Module
 
-from fathom.scratch.nn.elementwise import Shown
+from fathom.scratch.nn.layer import layer
 
 Sizes = int | Sequence[int] | None
 Factors = float | Sequence[float] | None
@@ -35,13 +36,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
             f"of upscale_factor, but {tuple(input.shape)} is not divisible by {r * r}"
         )
-    h, w = input.shape[-2:]
-    x = input.reshape(*input.shape[:-3], c // (r * r), r, r, h, w)
-    lead = range(input.dim() - 3)
-    n = len(lead)
-    return x.permute(*lead, n, n + 3, n + 1, n + 4, n + 2).reshape(
-        *input.shape[:-3], c // (r * r), h * r, w * r
-    )
+    x = input.unflatten(-3, (c // (r * r), r, r))  # (*, C, R, R, H, W)
+    return x.movedim((-4, -3), (-3, -1)).flatten(-4, -3).flatten(-2)
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -52,13 +48,8 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
             "pixel_unshuffle expects height and width to be divisible by downscale_factor, but "
             f"{tuple(input.shape)} is not divisible by {r}"
         )
-    c, h, w = input.shape[-3], input.shape[-2] // r, input.shape[-1] // r
-    x = input.reshape(*input.shape[:-3], c, h, r, w, r)
-    lead = range(input.dim() - 3)
-    n = len(lead)
-    return x.permute(*lead, n, n + 2, n + 4, n + 1, n + 3).reshape(
-        *input.shape[:-3], c * r * r, h, w
-    )
+    x = input.unflatten(-1, (-1, r)).unflatten(-3, (-1, r))  # (*, C, H, R, W, R)
+    return x.movedim((-3, -1), (-4, -3)).flatten(-5, -3)
 
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
@@ -68,9 +59,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
             f"channel_shuffle: number of channels must be divisible by groups, got "
             f"{tuple(input.shape)} and {groups} groups"
         )
-    n, c = input.shape[:2]
-    x = input.reshape(n, groups, c // groups, *input.shape[2:])
-    return x.transpose(1, 2).reshape(input.shape)
+    return input.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
 def _cubic(distance: Tensor, a: float) -> Tensor:
@@ -81,22 +70,21 @@ def _cubic(distance: Tensor, a: float) -> Tensor:
     return torch.where(d <= 1, near, torch.where(d < 2, far, 0))
 
 
-def _matrix(
-    mode: str, old: int, new: int, factor: float | None, align_corners: bool, antialias: bool
-) -> Tensor:
-    """The weights (new, old) by which one axis is interpolated, in double precision."""
+def _places(mode: str, old: int, new: int, factor: float | None, align_corners: bool) -> Tensor:
+    """Where each new pixel lies among the old ones, in double precision."""
     step = 1 / factor if factor else old / new  # old pixels for each new one
     out = torch.arange(new, dtype=torch.float64)
     if mode.startswith("nearest"):
-        place = (out + (0.5 if mode == "nearest-exact" else 0.0)) * step
-        return nn.functional.one_hot(place.long().clamp(max=old - 1), old).double()
+        return (out + (0.5 if mode == "nearest-exact" else 0.0)) * step
     if align_corners:
-        place = out * ((old - 1) / (new - 1) if new > 1 else 0)
-    else:
-        place = (out + 0.5) * step - 0.5
+        return out * ((old - 1) / (new - 1) if new > 1 else 0)
+    return (out + 0.5) * step - 0.5
+
+
+def _weights(mode: str, old: int, place: Tensor, stretch: float | None) -> Tensor:
+    """The weights (new, old) by which one axis is interpolated; `stretch` is for antialiasing."""
     cubic = mode == "bicubic"
-    if antialias:  # shrinking: the curve is as wide as a new pixel; beyond the edge nothing counts
-        stretch = max(step, 1.0)
+    if stretch:  # shrinking: the curve is as wide as a new pixel; beyond the edge nothing counts
         distance = (torch.arange(old) - place.unsqueeze(1)) / stretch
         weights = _cubic(distance, -0.5) if cubic else (1 - distance.abs()).clamp(min=0)
         return weights / weights.sum(1, keepdim=True)
@@ -104,7 +92,7 @@ def _matrix(
         place = place.clamp(0, old - 1)
     # Beyond the edge, its pixel is repeated: two or four neighbours, some of which may coincide.
     first = place.floor().long()
-    weights = torch.zeros(new, old, dtype=torch.float64)
+    weights = place.new_zeros(len(place), old)
     for neighbour in range(-1, 3) if cubic else range(2):
         distance = place - (first + neighbour)
         weight = _cubic(distance, -0.75) if cubic else 1 - distance.abs()
@@ -140,9 +128,7 @@ def interpolate(
     given: Any = size if scale_factor is None else scale_factor
     values = list(given) if isinstance(given, Sequence) else [given] * dims
     if len(values) != dims:
-        raise ValueError(
-            f"interpolate: expected 1 number or {dims}, one for each size, got {given}"
-        )
+        raise ValueError(f"interpolate: expected 1 number or {dims}, one for each size: {given}")
     factors: list[float | None] = [None] * dims
     sizes = values
     if scale_factor is not None:
@@ -155,57 +141,24 @@ def interpolate(
         )
     output = input
     for axis in range(2, input.dim()):
-        new, factor = int(sizes[axis - 2]), factors[axis - 2]
-        weights = _matrix(mode, output.shape[axis], new, factor, bool(align_corners), antialias)
-        if mode.startswith("nearest"):  # a matrix of ones and zeros chooses rows
-            chosen = weights.argmax(1).to(input.device)
+        old, new, factor = output.shape[axis], int(sizes[axis - 2]), factors[axis - 2]
+        place = _places(mode, old, new, factor, bool(align_corners))
+        if mode.startswith("nearest"):  # chosen, not mixed
+            chosen = place.long().clamp(max=old - 1).to(input.device)
             output = output.index_select(axis, chosen)
         else:
-            weights = weights.to(input.device, input.dtype)
+            stretch = max(1 / factor if factor else old / new, 1.0) if antialias else None
+            weights = _weights(mode, old, place, stretch).to(input.device, input.dtype)
             output = (output.transpose(axis, -1) @ weights.t()).transpose(axis, -1)
     return output
 
 
-class PixelShuffle(Shown):
-    """(*, C R R, H, W) to (*, C, H R, W R)."""
-
-    shown = ("upscale_factor",)
-
-    def __init__(self, upscale_factor: int) -> None:
-        super().__init__()
-        self.upscale_factor = upscale_factor
-
-    def forward(self, input: Tensor) -> Tensor:
-        return pixel_shuffle(input, self.upscale_factor)
+PixelShuffle = layer("PixelShuffle", pixel_shuffle, "upscale_factor={upscale_factor}")
+PixelUnshuffle = layer("PixelUnshuffle", pixel_unshuffle, "downscale_factor={downscale_factor}")
+ChannelShuffle = layer("ChannelShuffle", channel_shuffle, "groups={groups}")
 
 
-class PixelUnshuffle(Shown):
-    """(*, C, H R, W R) to (*, C R R, H, W)."""
-
-    shown = ("downscale_factor",)
-
-    def __init__(self, downscale_factor: int) -> None:
-        super().__init__()
-        self.downscale_factor = downscale_factor
-
-    def forward(self, input: Tensor) -> Tensor:
-        return pixel_unshuffle(input, self.downscale_factor)
-
-
-class ChannelShuffle(Shown):
-    """Deal the channels of each group out among all groups."""
-
-    shown = ("groups",)
-
-    def __init__(self, groups: int) -> None:
-        super().__init__()
-        self.groups = groups
-
-    def forward(self, input: Tensor) -> Tensor:
-        return channel_shuffle(input, self.groups)
-
-
-class Upsample(nn.Module):
+class Upsample(Module):
     """Resize to a size or by a factor."""
 
     def __init__(
@@ -220,16 +173,13 @@ class Upsample(nn.Module):
         self.align_corners, self.recompute_scale_factor = align_corners, recompute_scale_factor
 
     def forward(self, input: Tensor) -> Tensor:
-        return interpolate(
-            input, self.size, self.scale_factor, self.mode, self.align_corners,
-            self.recompute_scale_factor,
-        )  # fmt: skip
+        settings = (self.mode, self.align_corners, self.recompute_scale_factor)
+        return interpolate(input, self.size, self.scale_factor, *settings)
 
     def extra_repr(self) -> str:
         factor = self.scale_factor
-        return (f"size={self.size}" if factor is None else f"scale_factor={factor}") + (
-            f", mode={self.mode!r}"
-        )
+        given = f"size={self.size}" if factor is None else f"scale_factor={factor}"
+        return f"{given}, mode={self.mode!r}"
 
 
 class UpsamplingNearest2d(Upsample):
