@@ -41,9 +41,10 @@ class _Rows(torch.autograd.Function):
             grad = grad * (index != padding).unsqueeze(1)
         if sparse:
             places = index.unsqueeze(0)
-            rows = torch.sparse_coo_tensor(places, grad, shape, check_invariants=False)
-            return rows, *[None] * 4
-        return grad.new_zeros(shape).index_add(0, index, grad), *[None] * 4
+            table = torch.sparse_coo_tensor(places, grad, shape, check_invariants=False)
+            return table, *[None] * 4
+        rows = index.unsqueeze(1).expand_as(grad)
+        return grad.new_zeros(shape).scatter_add_(0, rows, grad), *[None] * 4
 
 
 def _check_numbers(name: str, input: Tensor, weight: Tensor) -> None:
