@@ -61,16 +61,11 @@ def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tenso
     return torch.where(z > threshold, input, y) if threshold < 0 else y
 
 
-def _silu_slope(x: Tensor, below: Tensor) -> Tensor:
-    s = below.reciprocal()
-    return (1 - s).mul_(x).add_(1).mul_(s)
-
-
-@elementwise(saves="part", slope=_silu_slope)
+@elementwise(saves="part", slope=lambda x, s: (1 - s).mul_(x).add_(1).mul_(s))
 def silu(input: Tensor, inplace: bool = False) -> tuple[Tensor, Tensor]:
-    """x sigmoid(x) = x / (1 + e^-x), also called swish."""
-    below = 1 + exp(input, -1)
-    return input / below, below
+    """x sigmoid(x), also called swish."""
+    s = sigmoid(input)
+    return input * s, s
 
 
 def _mish_slope(x: Tensor) -> Tensor:
