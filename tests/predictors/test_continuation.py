@@ -17,7 +17,7 @@ VOCAB = Vocab(["<unk>", *"abc d"], [0, 1, 1, 1, 1, 1])
 
 
 def writer(unit="char", vocab=VOCAB):
-    return Continuation(vocab, unit, str.lower, beginnings, "abc")
+    return Continuation(vocab, unit, str.lower, beginnings, "abc d")
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_several_prefixes_and_files_of_them(model, tmp_path):
 @pytest.mark.parametrize(
     ("prefix", "wrong"),
     [
-        ("", "is empty; write something like 'abc'"),
+        ("", "is empty; write something like 'abc d'"),
         ("  é b机é", "never saw the characters 'é', '机'; leave it out"),
         ("ab!", "never saw the character '!'"),
     ],

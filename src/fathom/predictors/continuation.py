@@ -5,6 +5,7 @@ A `Writer` of `core.experiment`.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ class Continuation:
         example: str,
     ) -> None:
         self.vocab, self.unit, self.clean, self.read = vocab, unit, clean, read
-        self.example = example
+        self.example = shlex.quote(example)  # some words are one argument
 
     def encode(self, prefix: str) -> list[int]:
         """The tokens of a prefix.
@@ -56,7 +57,7 @@ class Continuation:
         found = tokens(self.clean(prefix), self.unit)
         if not found:
             wrong = "has nothing to go on from" if prefix.strip() else "is empty"
-            raise DataError(f"prefix '{prefix}'", wrong, f"write something like '{self.example}'")
+            raise DataError(f"prefix '{prefix}'", wrong, f"write something like {self.example}")
         strange = self.vocab.unknown(found)
         if strange and (self.unit == "char" or self.vocab.counts[0] == 0):
             what = "character" if self.unit == "char" else "word"
