@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from fathom.core.errors import DataError, SettingError, did_you_mean
 from fathom.core.order import permutation
+from fathom.core.vocabularies import keep, known
 from fathom.data import fra_eng, written_dates
 from fathom.data.files import named
 from fathom.data.sources import sources
@@ -33,6 +34,7 @@ PairFile = Annotated[
 RESERVED = ("<pad>", "<bos>", "<eos>")
 PAD, BOS, EOS = 1, 2, 3  # `<unk>` is 0
 MOST_STEPS = 1_000
+SIDES = {False: ("source", "target"), True: ("written", "meant")}  # of words, of dates
 Sentence = Sequence[str]
 
 _HARD_SPACES = str.maketrans({"\u202f": " ", "\xa0": " "})
@@ -80,15 +82,7 @@ def load_pairs(name_or_file: str, *, most: int | None = None, seed: int = 0) -> 
     Raises SettingError with the near match if there is neither, DataError that names the line.
     """
     if name_or_file == written_dates.SOURCE.name:
-        written, meant = zip(*written_dates.pairs(seed=seed)[:most], strict=True)
-        return Pairs(
-            name_or_file,
-            [written_dates.tokens(text) for text in written],
-            [list(text) for text in meant],
-            written_dates.tokens,
-            written_dates.text,
-            "".join,
-        )
+        return _dates(name_or_file, written_dates.pairs(seed=seed)[:most])
     if name_or_file == fra_eng.SOURCE.name:
         return parsed(fra_eng.text(), name_or_file, most)
     path = Path(name_or_file).expanduser()
@@ -97,6 +91,18 @@ def load_pairs(name_or_file: str, *, most: int | None = None, seed: int = 0) -> 
     known = [name for name, source in sources().items() if source.kind == "pairs"]
     remedy = did_you_mean(name_or_file, known, f"name {', '.join(known)} or a .tsv file")
     raise SettingError(f"pairs '{name_or_file}'", "are not known, nor a file", remedy)
+
+
+def _dates(name: str, pairs: Sequence[tuple[str, str]]) -> Pairs:
+    """Pairs of a date in any words and its ISO form, character by character."""
+    return Pairs(
+        name,
+        [written_dates.tokens(written) for written, _ in pairs],
+        [list(meant) for _, meant in pairs],
+        written_dates.tokens,
+        written_dates.text,
+        "".join,
+    )
 
 
 def parsed(text: str, name: str, most: int | None = None) -> Pairs:
@@ -171,13 +177,25 @@ class Numbered:
 
 @dataclass(frozen=True)
 class PairSet:
-    """What is trained on, what is held out, and the vocabularies of the former."""
+    """What is trained on, what is held out, and the vocabularies of the former.
+
+    Of pairs that a trained model reads elsewhere, all are held out; the vocabularies are its own.
+    """
 
     train: Pairs
     valid: Pairs | None
     source: Vocab
     target: Vocab
     num_steps: int
+
+    def notes(self) -> list[str]:
+        """What is to be said of pairs that a trained model reads elsewhere."""
+        if self.valid is not self.train:
+            return []
+        sides = (self.source, self.train.sources), (self.target, self.train.targets)
+        shares = [_unknown(vocab, sentences) for vocab, sentences in sides]
+        told = f"{100 * shares[0]:.2g}% of the sources' words and {100 * shares[1]:.2g}% of the"
+        return [f"{told} targets' are not known to the model"] if any(shares) else []
 
     def numbered(self, pairs: Pairs) -> Numbered:
         """Both sides in numbers, of at most `num_steps` with `<eos>`."""
@@ -196,17 +214,48 @@ def pair_set(
 ) -> PairSet:
     """Pairs by name or file, parted as `parted` says, with the words that occur `min_freq` times.
 
+    A trained model that reads other pairs than its own knows its own words, and those only.
+
     Raises SettingError for settings that leave nothing, DataError that names a line.
     """
     if not 2 <= num_steps <= MOST_STEPS:
         wrong = f"is not in [2, {MOST_STEPS}]"
         raise SettingError(f"--num-steps {num_steps}", wrong, "a token and <eos> are two")
+    for dated, sides in SIDES.items():
+        if None not in (saved := [known(side) for side in sides]):
+            return _elsewhere(name_or_file, dated, map(str, saved), num_steps, seed)
     # A source has several translations: enough lines for those held out to have others.
     most = None if examples is None else math.ceil(examples * (1 + 2 * held_out)) + 100
     pairs = load_pairs(name_or_file, most=most, seed=seed)
     train, valid = parted(pairs, examples, held_out, seed)
     source, target = (vocabulary(side, min_freq) for side in (train.sources, train.targets))
+    sides = SIDES[name_or_file == written_dates.SOURCE.name]
+    for side, vocab in zip(sides, (source, target), strict=True):
+        keep(side, vocab.as_text)
     return PairSet(train, valid, source, target, num_steps)
+
+
+def _elsewhere(
+    name_or_file: str, dated: bool, saved: Iterable[str], num_steps: int, seed: int
+) -> PairSet:
+    """Pairs in the tokens and the vocabularies of those that a model was trained on."""
+    pairs = load_pairs(name_or_file, seed=seed)
+    if dated and pairs.tokens is not written_dates.tokens:
+        both = zip(pairs.sources, pairs.targets, strict=True)
+        pairs = _dates(
+            pairs.name, [(" ".join(source), " ".join(target)) for source, target in both]
+        )
+    source, target = (Vocab.parsed(text, "a vocabulary of the run") for text in saved)
+    if 1.0 in (_unknown(source, pairs.sources), _unknown(target, pairs.targets)):
+        remedy = "give it pairs of the languages that it was trained on"
+        raise DataError(pairs.name, "has no word that the model knows", remedy)
+    return PairSet(pairs, pairs, source, target, num_steps)
+
+
+def _unknown(vocab: Vocab, sentences: Sequence[Sentence]) -> float:
+    """The share of tokens that are not known."""
+    numbers = [number for sentence in sentences for number in vocab.encode(sentence)]
+    return numbers.count(0) / len(numbers)
 
 
 def vocabulary(sentences: Sequence[Sentence], min_freq: int) -> Vocab:

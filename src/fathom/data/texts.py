@@ -1,12 +1,14 @@
 """Texts to learn a language from: of the catalogue by name, or a .txt file of one's own.
 
 Texts of the catalogue are cleaned as in the book, to lower-case letters. A file is taken as it is,
-with its capitals, marks and line ends, in whatever script.
+with its capitals, marks and line ends, in whatever script. Where a trained model reads another text
+than its own, that text is treated as its own was, and numbered as it knows it.
 """
 
 from __future__ import annotations
 
 import importlib
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ import torch
 from torch import Tensor
 
 from fathom.core.errors import DataError, SettingError, did_you_mean
+from fathom.core.vocabularies import keep, known
 from fathom.data import text_files
 from fathom.data.sources import sources
 from fathom.text.tokenise import Unit, joined, letters, tokens
@@ -28,13 +31,14 @@ Units = Annotated[Unit, "what a token is"]
 @dataclass(frozen=True)
 class Text:
     """A text in numbers: `ids` (N,), int32, under `vocab`; `clean` does to a prefix what was done
-    to the text."""
+    to the text. If it is `elsewhere`, the vocabulary is that of another text."""
 
     name: str
     unit: Unit
     vocab: Vocab
     ids: Tensor
     clean: Callable[[str], str]
+    elsewhere: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -50,12 +54,23 @@ class Text:
         words = shown if start == 0 else shown[shown.find(" ") + 1 :]
         return words[: words.find(" ", length)] if " " in words[length:] else words[:length]
 
+    def notes(self) -> list[str]:
+        """What is to be said of it before it is measured on."""
+        unknown = float((self.ids == 0).float().mean())
+        if not self.elsewhere or unknown == 0:
+            return []
+        what = "characters" if self.unit == "char" else "words"
+        return [f"{100 * unknown:.2g}% of {self.name} are {what} that the model does not know"]
+
     def split(self, most: int | None, share: float = 0.1) -> tuple[Tensor, Tensor]:
         """The first `most` tokens (None: all) to train on, and what follows to measure on.
 
         Held out are as many tokens as `share` of those; where the text is too short for both,
-        its last part is held out and not trained on. Raises DataError where nothing is left.
+        its last part is held out and not trained on. Raises DataError where nothing is left. All of
+        a text that a trained model reads `elsewhere` is held out.
         """
+        if self.elsewhere:
+            return self.ids, self.ids
         wanted = len(self) if most is None else min(most, len(self))
         held = int(wanted * share)
         start = min(wanted, len(self) - held)
@@ -82,11 +97,35 @@ def pieces(name_or_file: str) -> Iterator[str]:
 
 
 def load_text(name_or_file: str, *, unit: Unit = "char", min_freq: int = 1) -> Text:
-    """A text in numbers; tokens that occur less than `min_freq` times are `<unk>`."""
+    """A text in numbers; tokens that occur less than `min_freq` times are `<unk>`.
+
+    Raises DataError for a text of which a trained model, to be measured on it, knows nothing.
+    """
+    manner = "letters" if name_or_file in sources() else "text"
+    for known_as, clean in TREATMENTS.items():
+        if (saved := known(known_as)) is not None:
+            read = pieces(name_or_file)
+            if known_as != manner:
+                read = (f"{clean(piece)} " for piece in read)
+            vocab = Vocab.parsed(saved, "the run's vocabulary")
+            return _elsewhere(name_or_file, read, vocab, unit, clean)
     vocab, ids = index((tokens(p, unit) for p in pieces(name_or_file)), min_freq=min_freq)
-    cleaned = name_or_file in sources()
-    clean = _cleaned if cleaned else _as_it_is
-    return Text(name_or_file, unit, vocab, torch.from_numpy(ids), clean)
+    keep(manner, vocab.as_text)
+    return Text(name_or_file, unit, vocab, torch.from_numpy(ids), TREATMENTS[manner])
+
+
+def _elsewhere(
+    name: str, read: Iterator[str], vocab: Vocab, unit: Unit, clean: Callable[[str], str]
+) -> Text:
+    """A text in the numbers of another one's vocabulary."""
+    numbers = array("i")
+    for piece in read:
+        numbers.extend(vocab.encode(tokens(piece, unit)))
+    if not any(numbers):
+        remedy = "give it a text like the one that it was trained on"
+        raise DataError(name, f"has no {unit} that the model knows", remedy)
+    ids = torch.frombuffer(numbers, dtype=torch.int32)
+    return Text(name, unit, vocab, ids, clean, elsewhere=True)
 
 
 def beginnings(word: str) -> list[str]:
@@ -102,3 +141,6 @@ def _cleaned(prefix: str) -> str:
 
 def _as_it_is(prefix: str) -> str:
     return prefix
+
+
+TREATMENTS = {"letters": _cleaned, "text": _as_it_is}  # by the name of the vocabulary

@@ -78,11 +78,11 @@ class TokenBatches:
     @property
     def _columns(self) -> int:
         """Steps that each row of a text in order has."""
-        return self._usable // self.batch_size
+        return max(0, self._usable) // self.batch_size
 
     def __len__(self) -> int:
         if self.random:
-            batches = self._usable // self.num_steps // self.batch_size
+            batches = self._columns // self.num_steps
         else:
             up = self.num_steps - 1 if self.whole else 0
             batches = (self._columns + up) // self.num_steps

@@ -13,6 +13,7 @@ import re
 import shutil
 import time
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO, cast
 
@@ -44,6 +45,10 @@ class Run:
         return self.folder / "checkpoints"
 
     @property
+    def _vocabularies(self) -> Path:
+        return self.folder / "vocabularies"
+
+    @property
     def figures(self) -> Path:
         return self.folder / "figures"
 
@@ -66,6 +71,17 @@ class Run:
     def write_metrics(self, history: list[dict[str, Any]]) -> None:
         """Write `metrics.jsonl` anew from what a checkpoint remembers."""
         write_whole(self.folder / _FILES["metrics"], "".join(map(json_line, history)))
+
+    def keep_vocabularies(self, texts: Mapping[str, str]) -> None:
+        """A file for each, from which other data are read as the model knows them."""
+        for name, text in texts.items():
+            self._vocabularies.mkdir(exist_ok=True)
+            write_whole(self._vocabularies / f"{name}.tsv", text)
+
+    def vocabularies(self) -> dict[str, str]:
+        """Those that were kept, by name."""
+        files = sorted(self._vocabularies.glob("*.tsv"))
+        return {path.stem: path.read_text(encoding="utf-8") for path in files}
 
     def append_metrics(self, record: dict[str, Any]) -> None:
         with open(self.folder / _FILES["metrics"], "a", encoding="utf-8") as file:

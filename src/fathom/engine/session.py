@@ -72,6 +72,7 @@ def start(
                 device=options.device,
                 limit=options.limit_batches,
             )
+            run.keep_vocabularies(prepared.vocabularies)
             run.write(data=prepared.data_facts(), **prepared.class_facts())
             (find_rate if options.find_lr else fit)(run, prepared, options, around)
     return run
@@ -136,6 +137,8 @@ def resume(
         if run.facts.get("data", data) != data:
             wrong = "its data are not those that it saw before (another sha256)"
             raise CheckpointError(str(run.folder), wrong, "start a new run on the new data")
+
+        run.keep_vocabularies(prepared.vocabularies)
 
         def go_on(kept: Checkpoints, training: Training) -> None:
             found = kept.newest()

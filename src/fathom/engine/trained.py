@@ -28,14 +28,26 @@ def trained(
     """The run's experiment with its weights; `changes` replace arguments (other data).
 
     Raises SettingError for a study, DataError for data of other classes than it was trained on,
-    CheckpointError where the weights are damaged or do not fit.
+    CheckpointError where the weights are damaged or do not fit. Words of other data have the
+    numbers that the model knows them by.
     """
     if recipe.kind == "study":
         raise SettingError(str(run.folder), "is a study and has no model", "name another run")
-    settings = recipe.settings({**run.facts.get("arguments", {}), **changes})
+    own = run.facts.get("arguments", {})
+    settings = recipe.settings({**own, **changes})
+    elsewhere = any(own.get(name) != value for name, value in changes.items())
     weights = _weights(run, say)
     set_threads(int(run.facts.get("chosen", {}).get("threads", 1)))
-    prepared = prepare(recipe, settings, seed=int(run.facts.get("seed", 0)), device=device)
+    prepared = prepare(
+        recipe,
+        settings,
+        seed=int(run.facts.get("seed", 0)),
+        device=device,
+        known=run.vocabularies() if elsewhere else None,
+    )
+    if elsewhere and prepared.vocabularies:
+        wrong = "has kept no vocabulary to read other data by"
+        raise CheckpointError(str(run.folder), wrong, f"`fathom resume {run.folder}` writes it")
     _check_classes(run, prepared, str(settings.get("data", "its data")))
     restore(prepared.experiment.model, load_safetensors(weights), str(weights))
     prepared.experiment.model.eval()
@@ -71,10 +83,12 @@ def _weights(run: Run, say: Callable[[str], None]) -> Path:
 
 
 def measure(prepared: Prepared) -> dict[str, dict[str, float]]:
-    """Loss and metrics on each split, in single precision."""
+    """Loss and metrics on each split, in single precision; once, where both are the same data."""
     experiment = prepared.experiment
     scores = {"loss": experiment.objective, **experiment.metrics}
     splits = {"train": prepared.train, "valid": prepared.valid}
+    if prepared.valid is not None and prepared.valid.fingerprint() == prepared.train.fingerprint():
+        del splits["train"]  # none of it was trained on
     return {
         name: evaluate(
             experiment.model,

@@ -113,6 +113,7 @@ def bi_rnn(
         counts=lambda targets: len(targets[0]),
         clip=clip,
         predictor=GapFiller(text.vocab),
+        notes=text.notes(),
         report=_report(text, train, valid),
     )
 

@@ -193,7 +193,8 @@ def deep_rnn(
     2018): of the text it sees the last `num_steps` tokens, all at once.
     """
     text = load_text(data, unit=unit)
-    batches = _batches(text, tokens, order, batch_size, num_steps)
+    measured = num_steps if cell == "attention" else ROW
+    batches = _batches(text, tokens, order, batch_size, num_steps, measured)
     if cell == "attention":
         return _attending(text, batches, impl, hidden_size, num_layers, lr, clip, epochs, prefix)
     return _recurrent(
@@ -243,32 +244,37 @@ def _attending(
         wrong = f"is no multiple of {HEADS}, the heads of a layer"
         raise SettingError(f"--hidden-size {hidden_size}", wrong, "take another size")
     lib = library(impl)
-    train, valid = batches
     model = gpt(
         len(text.vocab),
         hidden_size=hidden_size,
         num_layers=num_layers,
         num_heads=HEADS,
-        context=train.num_steps,
+        context=batches[0].num_steps,
         nn=lib.nn,
     )
-    valid = TokenBatches(
-        valid.ids, batch_size=valid.batch_size, num_steps=train.num_steps, whole=True, split="valid"
-    )
-    experiment = _writing(text, model, lib, (train, valid), lr, clip, epochs, prefix)
+    experiment = _writing(text, model, lib, batches, lr, clip, epochs, prefix)
     return replace(experiment, optimizer=lib.optim.Adam(model.parameters(), lr=lr))
 
 
 def _batches(
-    text: Text, tokens: int | None, order: str, batch_size: int, num_steps: int
+    text: Text,
+    tokens: int | None,
+    order: str,
+    batch_size: int,
+    num_steps: int,
+    measured: int = ROW,
 ) -> tuple[TokenBatches, TokenBatches]:
-    """To train on, and to measure on: whole, and read in order."""
+    """To train on, and to measure on: whole, and read in order, so many steps at a time.
+
+    A text that a trained model reads elsewhere is only measured on.
+    """
     train, held = text.split(tokens)
     rows = min(batch_size, max(1, len(held) // ROW))
-    return (
-        TokenBatches(train, batch_size=batch_size, num_steps=num_steps, random=order == "random"),
-        TokenBatches(held, batch_size=rows, num_steps=ROW, whole=True, split="valid"),
-    )
+    valid = TokenBatches(held, batch_size=rows, num_steps=measured, whole=True, split="valid")
+    if text.elsewhere:
+        return valid, valid
+    shuffled = order == "random"
+    return TokenBatches(train, batch_size=batch_size, num_steps=num_steps, random=shuffled), valid
 
 
 def _writing(
@@ -289,7 +295,8 @@ def _writing(
 
     beginning = prefix or text.some_words(len(train.ids) // 10)
     writer = Continuation(text.vocab, text.unit, text.clean, beginnings, beginning)
-    writer.encode(beginning)
+    if prefix:
+        writer.encode(prefix)
     return Experiment(
         model,
         train,
@@ -301,6 +308,7 @@ def _writing(
         derived={"perplexity": lambda means: math.exp(min(means["loss"], 700.0))},
         clip=clip,
         predictor=writer,
+        notes=text.notes(),
         report=_report(text, train, valid, writer, beginning),
     )
 

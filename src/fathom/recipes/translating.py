@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from fathom.core.experiment import Experiment
+from fathom.core.experiment import Batches, Experiment
 from fathom.core.findings import Findings, Number, Table
 from fathom.core.seeds import current_seed
 from fathom.data.pair_batches import NOTHING, PairBatches
@@ -84,32 +84,44 @@ def translation(
         schedule=schedule,
         clip=clip,
         predictor=translator,
+        notes=pairs.notes(),
+        examine=_examined(pairs, translator),
         report=_report(pairs, translator),
     )
 
 
+def _examined(pairs: PairSet, translator: Translator) -> Callable[[nn.Module, Batches], Findings]:
+    """Translations of what is held out, and their scores."""
+
+    def examine(model: nn.Module, held_out: Batches) -> Findings:
+        assert pairs.valid is not None, "there are batches of it"
+        references = by_source(pairs.valid)
+        sources = list(references)[:: -(-len(references) // MEASURED)]  # of all lengths
+        found = [tokens for tokens, _ in translator.translated(model, sources)]
+        right = [references[source] for source in sources]
+        target = pairs.train.target_text
+        rows = [
+            [pairs.train.source_text(s), target(f), target(r[0])]
+            for s, f, r in zip(sources, found, right, strict=True)
+        ]
+        step = max(1, len(rows) // SHOWN)
+        columns = ["held out", "translated", "a right one"]
+        return Findings(
+            numbers=scores(found, right, target),
+            tables={"Held out": Table(columns, rows[::step][:SHOWN])},
+        )
+
+    return examine
+
+
 def _report(pairs: PairSet, translator: Translator) -> Callable[[nn.Module], Findings]:
-    """Translations and their scores: of what was held out, and of the book's four sentences."""
+    """How much was trained on, and the book's four sentences translated."""
 
     def report(model: nn.Module) -> Findings:
         numbers: dict[str, Number | float] = {
             "trained on": Number(len(pairs.train), f"pairs of {pairs.train.name}")
         }
         tables = {}
-        if pairs.valid is not None:
-            references = by_source(pairs.valid)
-            sources = list(references)[:: -(-len(references) // MEASURED)]  # of all lengths
-            found = [tokens for tokens, _ in translator.translated(model, sources)]
-            right = [references[source] for source in sources]
-            numbers |= scores(found, right, pairs.train.target_text)
-            target = pairs.train.target_text
-            rows = [
-                [pairs.train.source_text(s), target(f), target(r[0])]
-                for s, f, r in zip(sources, found, right, strict=True)
-            ]
-            step = max(1, len(rows) // SHOWN)
-            columns = ["held out", "translated", "a right one"]
-            tables["Held out"] = Table(columns, rows[::step][:SHOWN])
         if pairs.train.name == "fra-eng":
             mean, tables["The book's sentences"] = the_book_s(translator, model)
             numbers["mean BLEU of the book's four"] = Number(mean, f"book's, k = {BOOK_K}")

@@ -97,17 +97,26 @@ class Vocab:
         return list(compress(distinct, (token not in self._index for token in distinct)))
 
     def save(self, path: Path) -> None:
-        """As text: a line for each token in order, then a tab and its count."""
-        lines = zip(self.tokens, self.counts, strict=True)
-        write_whole(path, "".join(f"{t.translate(_ESCAPING)}\t{n}\n" for t, n in lines))
+        """As text, in a file."""
+        write_whole(path, self.as_text())
 
     @classmethod
     def load(cls, path: Path) -> Vocab:
         """What `save` wrote. Raises DataError that names the line which is no token and count."""
+        return cls.parsed(_read(path), str(path))
+
+    def as_text(self) -> str:
+        """A line for each token in order: the token, a tab and its count."""
+        lines = zip(self.tokens, self.counts, strict=True)
+        return "".join(f"{t.translate(_ESCAPING)}\t{n}\n" for t, n in lines)
+
+    @classmethod
+    def parsed(cls, text: str, name: str) -> Vocab:
+        """What `as_text` gave, from something of that name. Raises DataError as `load` does."""
         tokens: list[str] = []
         counts: list[int] = []
         seen: set[str] = set()
-        for number, line in enumerate(_read(path).removesuffix("\n").split("\n"), 1):
+        for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
             token, tab, count = line.rpartition("\t")
             token = _unescaped(token)
             fault = None
@@ -118,7 +127,7 @@ class Vocab:
             elif token in seen:
                 fault = f"has '{token}' for the second time"
             if fault:
-                raise DataError(f"{path} line {number}", fault, "give a vocabulary that was saved")
+                raise DataError(f"{name} line {number}", fault, "give a vocabulary that was saved")
             seen.add(token)
             tokens.append(token)
             counts.append(int(count))
