@@ -64,7 +64,6 @@ ALSO = {
     "nn/recurrent.py": {"sigmoid_", "torch.ops", "torch.backends"},
     "nn/recurrent_cells.py": {"torch.sigmoid", "torch.tanh"},
     "nn/containers.py": {"torch.nn.Module.__hash__", "__getitem__"},
-    "nn/loss_ctc.py": {"torch.logaddexp"},  # of two numbers
     "nn/init.py": {"torch.linalg.qr", "torch.linalg"},
     "nn/normalisation.py": {"torch.linalg.vector_norm", "torch.linalg"},
     "nn/transformer.py": {"norm"},  # a module's attribute

@@ -16,7 +16,7 @@ from inspect import signature
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fathom.scratch.nn.layer import binder
 
@@ -83,12 +83,3 @@ def above(x: Tensor, limit: float = 0.0) -> Tensor:
 def exp(x: Tensor, times: float = 1.0) -> Tensor:
     """e^(times x), as 2^(times x log2 e), for single and double precision."""
     return (x * (times * math.log2(math.e))).exp2_()
-
-
-class Shown(nn.Module):
-    """A layer that prints the settings named in `shown`."""
-
-    shown: tuple[str, ...] = ()
-
-    def extra_repr(self) -> str:
-        return ", ".join(f"{name}={getattr(self, name)!r}" for name in self.shown)
