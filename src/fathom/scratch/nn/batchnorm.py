@@ -122,6 +122,10 @@ class _Normalise(Affine):
     """A scale and a shift for each channel, and the running averages of means and variances."""
 
     _version = 2
+    shown = (
+        "{num_features}, eps={eps}, momentum={momentum}, affine={affine}, bias={bias}, "
+        "track_running_stats={track_running_stats}"
+    )
     dims: ClassVar[int]  # of space
     ranks: ClassVar[dict[int, tuple[int, ...]]]  # numbers of dimensions that the input may have
     running_mean: Tensor | None
@@ -158,13 +162,6 @@ class _Normalise(Affine):
                 f"{type(self).__name__}: expected {' or '.join(f'{rank}D' for rank in ranks)} "
                 f"input (got {input.dim()}D input of shape {tuple(input.shape)})"
             )
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, bias={self.bias is not None}, "
-            f"track_running_stats={self.track_running_stats}"
-        )
 
 
 class _BatchNorm(_Normalise):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -205,6 +205,7 @@ LocalResponseNorm = layer(
 class Affine(nn.Module):
     """What the normalising layers learn: a scale (`weight`) and a shift (`bias`), or neither."""
 
+    shown: ClassVar[str]  # what is printed
     weight: Tensor | None
     bias: Tensor | None
 
@@ -223,6 +224,9 @@ class Affine(nn.Module):
         with torch.no_grad():
             for name, tensor in chain(self.named_parameters(), self.named_buffers()):
                 tensor.fill_(int(name in ("weight", "running_var")))
+
+    def extra_repr(self) -> str:
+        return self.shown.format(**vars(self), bias=self.bias is not None)
 
 
 class _LastDimensions(Affine):
@@ -243,6 +247,8 @@ class _LastDimensions(Affine):
 class LayerNorm(_LastDimensions):
     """Standardise the last dimensions of each example, then scale and shift."""
 
+    shown = "{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}, bias={bias}"
+
     def __init__(
         self, normalized_shape: Shape, eps: float = 1e-5, elementwise_affine: bool = True,
         bias: bool = True, device: Any = None, dtype: Any = None,
@@ -253,15 +259,11 @@ class LayerNorm(_LastDimensions):
     def forward(self, input: Tensor) -> Tensor:
         return layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps or 0.0)
 
-    def extra_repr(self) -> str:
-        return (
-            f"{self.normalized_shape}, eps={self.eps}, "
-            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
-        )
-
 
 class RMSNorm(_LastDimensions):
     """Divide by the root mean square of the last dimensions, then scale."""
+
+    shown = "{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}"
 
     def __init__(
         self, normalized_shape: Shape, eps: float | None = None, elementwise_affine: bool = True,
@@ -272,14 +274,11 @@ class RMSNorm(_LastDimensions):
     def forward(self, input: Tensor) -> Tensor:
         return rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
-    def extra_repr(self) -> str:
-        shape, affine = self.normalized_shape, self.elementwise_affine
-        return f"{shape}, eps={self.eps}, elementwise_affine={affine}"
-
 
 class GroupNorm(Affine):
     """Standardise groups of channels of each example, then scale and shift each channel."""
 
+    shown = "{num_groups}, {num_channels}, eps={eps}, affine={affine}, bias={bias}"
     num_groups: int
     eps: float
 
@@ -297,9 +296,3 @@ class GroupNorm(Affine):
 
     def forward(self, input: Tensor) -> Tensor:
         return group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
-            f"bias={self.bias is not None}"
-        )

@@ -48,27 +48,6 @@ SOURCES: dict[str, tuple[Source, int | None]] = {
 }
 
 
-def constant_pad(x: Tensor, amounts: Sequence[int], value: float) -> Tensor:
-    """Surround `x` with `value`."""
-    if not any(amounts):
-        return x
-    inner: list[Any] = [slice(None)] * x.dim()
-    sizes = list(x.shape)
-    for place in range(len(amounts) // 2):
-        dim, (left, right) = x.dim() - 1 - place, amounts[2 * place : 2 * place + 2]
-        if x.shape[dim] + left + right < 0:
-            raise RuntimeError(
-                f"pad: the input {list(x.shape)}, padded by {left} and {right} in dimension {dim}, "
-                "would have a negative output size"
-            )
-        x = x.narrow(dim, max(-left, 0), x.shape[dim] - max(-left, 0) - max(-right, 0))
-        inner[dim] = slice(max(left, 0), max(left, 0) + x.shape[dim])
-        sizes[dim] = x.shape[dim] + max(left, 0) + max(right, 0)
-    output = x.new_full(sizes, value)
-    output[tuple(inner)] = x
-    return output
-
-
 def pad(
     input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Tensor:
@@ -76,40 +55,44 @@ def pad(
 
     Raises RuntimeError, naming the sizes, where a mirror or a turn would reach beyond the input.
     """
-    if len(pad) % 2 or len(pad) > 2 * input.dim():
+    n, constant = len(pad) // 2, mode == "constant"
+    if len(pad) % 2 or n > input.dim():
         raise RuntimeError(
             f"pad: expected a pair of amounts for at most {input.dim()} dimensions, got {pad}"
         )
-    if mode == "constant":
-        return constant_pad(input, pad, value or 0.0)
-    if mode not in SOURCES:
+    if not constant and mode not in SOURCES:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
-    n = len(pad) // 2
-    if input.dim() not in (n + 1, n + 2):
+    if not constant and input.dim() not in (n + 1, n + 2):
         raise RuntimeError(
             f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with possibly 0 batch size and "
             f"other non-zero dimensions for input, but got: {list(input.shape)}"
         )
-    source, reach = SOURCES[mode]
     for place in range(n):
         dim, (left, right) = input.dim() - 1 - place, pad[2 * place : 2 * place + 2]
-        size = input.shape[dim]
-        if size == 0 or (reach is not None and max(left, right) > size + reach):
+        if left == right == 0:
+            continue
+        size, sizes = input.shape[dim], list(input.shape)
+        source, reach = SOURCES.get(mode, (None, None))
+        if source and (size == 0 or (reach is not None and max(left, right) > size + reach)):
             raise RuntimeError(
                 f"Padding size should be {'less than' if reach else 'at most'} the corresponding "
                 f"input dimension, but got: padding ({left}, {right}) at dimension {dim} of input "
-                f"{list(input.shape)}"
+                f"{sizes}"
             )
-        if size + left + right < 1:
+        if size + left + right < (0 if constant else 1):
             raise RuntimeError(
-                f"pad: the input {list(input.shape)}, padded by {left} and {right} in dimension "
-                f"{dim}, would have no cells left"
+                f"pad: the input {sizes}, padded by {left} and {right} in dimension {dim}, would "
+                f"have {'a negative output size' if constant else 'no cells left'}"
             )
-        before = source(torch.arange(-max(left, 0), 0, device=input.device), size)
-        after = source(torch.arange(size, size + max(right, 0), device=input.device), size)
-        inner = input.narrow(dim, max(-left, 0), size - max(-left, 0) - max(-right, 0))
-        ends = (input.index_select(dim, before), input.index_select(dim, after))
-        input = torch.cat((ends[0], inner, ends[1]), dim)
+        parts = [input.narrow(dim, max(-left, 0), size - max(-left, 0) - max(-right, 0))]
+        for side, first, last in ((0, -max(left, 0), 0), (1, size, size + max(right, 0))):
+            if source:
+                shown = source(torch.arange(first, last, device=input.device), size)
+                border = input.index_select(dim, shown)
+            else:
+                border = input.new_full((*sizes[:dim], last - first, *sizes[dim + 1 :]), value or 0)
+            parts.insert(side * 2, border)
+        input = torch.cat(parts, dim)
     return input
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import Module
 
 Ints = int | Sequence[int]  # one number for all dimensions, or one for each
 
@@ -93,11 +91,3 @@ def check_weight(name: str, n: int, x: Tensor, weight: Tensor, channels: int, gr
             f"{name}: given groups={groups}, weight of size {list(weight.shape)}, expected input "
             f"to have {channels} channels, but got {list(x.shape)}"
         )
-
-
-@dataclass(eq=False, repr=False)
-class Settings(Module):
-    """A layer without parameters: its arguments, as a dataclass has them, and one function."""
-
-    def __post_init__(self) -> None:
-        super().__init__()  # torch lets plain numbers be set before
