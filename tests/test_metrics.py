@@ -13,6 +13,8 @@ from fathom.metrics import (
     confusion_matrix,
     mean_absolute_error,
     mean_squared_error,
+    precision,
+    recall,
     root_mean_squared_error,
     top_k_accuracy,
 )
@@ -114,3 +116,16 @@ def test_accuracy_of_shares_is_that_of_the_largest():
     logits, shares = torch.randn(50, 4), torch.rand(50, 4)
     expected = (logits.argmax(1) == shares.argmax(1)).float().mean()
     assert accuracy(logits, shares) == expected
+
+
+def test_recall_and_precision_are_scikit_learns_and_nan_where_there_is_nothing(answers):
+    logits, labels = answers
+    labels = labels % 6  # a class of none, which is still guessed
+    guesses = logits.argmax(1).clamp(max=6)
+    guesses[guesses == 2] = 3  # and one that is never guessed
+    counts = confusion_matrix(torch.nn.functional.one_hot(guesses, 7).float(), labels)
+    more = dict(labels=range(7), average=None, zero_division=np.nan)
+    for ours, theirs in ((recall, sk.recall_score), (precision, sk.precision_score)):
+        expected = theirs(labels, guesses, **more)
+        assert np.isnan(expected).sum() == 1
+        np.testing.assert_allclose(ours(counts), expected, rtol=1e-6)

@@ -32,3 +32,13 @@ def test_the_first_claim_that_fails_is_named():
 
 def test_files_are_left_for_the_run_s_folder():
     assert Findings(files={"race.gif": b"GIF89a"}).as_json() == {}
+
+
+def test_findings_of_two_are_those_of_both_and_the_later_of_one_name():
+    one = Findings({"a": 1.0, "b": 2.0}, claims={"it holds": True})
+    both = one | Findings({"b": 3.0}, {"T": Table(["x"], [[1]])}, files={"t.csv": b"x"})
+    assert both.numbers == {"a": 1.0, "b": 3.0}
+    assert set(both.tables) == {"T"}
+    assert both.files == {"t.csv": b"x"}
+    assert both.claims == one.claims
+    assert one.numbers == {"a": 1.0, "b": 2.0}
