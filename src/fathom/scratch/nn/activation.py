@@ -2,8 +2,7 @@
 
 Source   ReLU Nair & Hinton 2010; PReLU He et al. 2015, arXiv:1502.01852; RReLU Xu et al. 2015,
          arXiv:1505.00853; Hardswish Howard et al. 2019, arXiv:1905.02244; book 5.1.
-Differs  `inplace=True` overwrites the input as in torch, but saves no memory. Hardtanh has not the
-         older names `min_value` and `max_value`.
+Differs  `inplace=True` overwrites the input as in torch, but saves no memory.
 Shapes   Any to the same.
 
 At a corner the slope is that of the flat or the left side, as in torch: ReLU's slope at 0 is 0.
@@ -42,6 +41,23 @@ def hardtanh(
     if min_val > max_val:
         raise ValueError(f"hardtanh: min_val is {min_val} and must not exceed max_val, {max_val}")
     return input.clamp(min_val, max_val)
+
+
+def _hardtanh(
+    input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False,
+    min_value: float | None = None, max_value: float | None = None,
+) -> Tensor:  # fmt: skip
+    """x, clipped to between `min_val` and `max_val` (older names: `min_value`, `max_value`)."""
+    return hardtanh(input, min_val, max_val, inplace)
+
+
+def _check_bounds(settings: dict[str, Any]) -> None:
+    for name, older in (("min_val", "min_value"), ("max_val", "max_value")):
+        given = settings.pop(older)
+        settings[name] = settings[name] if given is None else given
+    low, high = settings["min_val"], settings["max_val"]
+    if low >= high:
+        raise AssertionError(f"max_val, {high}, must be larger than min_val, {low}")
 
 
 @elementwise(saves="output", slope=lambda y: _between(y, 0, 6))
@@ -153,7 +169,9 @@ class PReLU(nn.Module):
 
 
 ReLU = layer("ReLU", relu, "")
-Hardtanh = layer("Hardtanh", hardtanh, "min_val={min_val}, max_val={max_val}")
+Hardtanh = layer(
+    "Hardtanh", _hardtanh, "min_val={min_val}, max_val={max_val}", prepare=_check_bounds
+)
 ReLU6 = layer("ReLU6", relu6, "")
 Hardsigmoid = layer("Hardsigmoid", hardsigmoid)
 Hardswish = layer("Hardswish", hardswish)

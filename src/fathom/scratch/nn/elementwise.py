@@ -36,7 +36,7 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
 
     def decorate(curve: Curve) -> Callable[..., Tensor]:
         takes = signature(curve)
-        bind, has_inplace = binder(takes), "inplace" in takes.parameters
+        bind, has_inplace = binder(curve.__name__, takes), "inplace" in takes.parameters
 
         class Op(torch.autograd.Function):
             @staticmethod

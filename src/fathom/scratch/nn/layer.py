@@ -14,16 +14,20 @@ from typing import Any
 from torch.nn import Module
 
 
-def binder(takes: Signature) -> Callable[[Any, dict[str, Any]], dict[str, Any]]:
+def binder(name: str, takes: Signature) -> Callable[[Any, dict[str, Any]], dict[str, Any]]:
     """`takes.bind` with defaults, five times as fast, which a small layer feels at every call."""
     names = list(takes.parameters)
     defaults = {p.name: p.default for p in takes.parameters.values() if p.default is not p.empty}
 
     def bind(args: Any, named: dict[str, Any]) -> dict[str, Any]:
         values = {**defaults, **dict(zip(names, args, strict=False)), **named}
-        if len(values) != len(names) or len(args) > len(names):
-            takes.bind(*args, **named)  # raises, and says what is wrong
-        return {name: values[name] for name in names}
+        fits = len(values) == len(names) and len(args) <= len(names)
+        if not fits or not named.keys().isdisjoint(names[: len(args)]):
+            try:
+                takes.bind(*args, **named)
+            except TypeError as error:  # which says what is wrong
+                raise TypeError(f"{name}: {error}") from None
+        return {key: values[key] for key in names}
 
     return bind
 
@@ -49,7 +53,7 @@ def layer(
     ]
 
     takes = Signature(kept)
-    bind = binder(takes)
+    bind = binder(name, takes)
 
     class Layer(Module):
         __doc__ = function.__doc__
@@ -57,10 +61,7 @@ def layer(
 
         def __init__(self, *args: Any, **named: Any) -> None:
             super().__init__()
-            try:
-                settings = bind(args, named)
-            except TypeError as error:
-                raise TypeError(f"{name}: {error}") from None
+            settings = bind(args, named)
             if prepare is not None:
                 prepare(settings)
             for key, value in settings.items():

@@ -60,7 +60,7 @@ def loss(arguments: str, alike: str = "target input") -> Callable[[Callable], Ca
     def decorate(losses: Callable) -> Callable[..., Any]:
         known = {**signature(losses).parameters, **FLAGS}
         takes = Signature([known[name] for name in arguments.split()])
-        bind = binder(takes)
+        bind = binder(losses.__name__, takes)
 
         @functools.wraps(losses)
         def public(*args: Any, **named: Any) -> Tensor:

@@ -37,6 +37,11 @@ def multilabel_soft_margin_loss(
     return binary_cross_entropy_with_logits(input, target, weight, reduction="none").mean(-1)
 
 
+def _check_p(settings: dict[str, Any]) -> None:
+    if settings["p"] not in (1, 2):
+        raise ValueError(f"MultiMarginLoss: only p == 1 and p == 2 supported, got {settings['p']}")
+
+
 @loss("input target p margin weight size_average reduce reduction", alike="")
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None
@@ -45,8 +50,7 @@ def multi_margin_loss(
 
     `input` is (N, C) or (C,), `target` (N,) or (); `weight` has a number for each class.
     """
-    if p not in (1, 2):
-        raise ValueError(f"multi_margin_loss: only p == 1 and p == 2 supported, got {p}")
+    _check_p({"p": p})
     index, _ = as_index("multi_margin_loss", input, target, weight, ignore_index=None)
     label = index.unsqueeze(-1)
     missing = relu(margin - input.gather(-1, label) + input).pow(p)
@@ -111,14 +115,18 @@ def margin_ranking_loss(
     return (margin - target * (input1 - input2)).clamp(min=0)
 
 
+def _check_margin(settings: dict[str, Any]) -> None:
+    if settings["margin"] <= 0:
+        raise ValueError(f"triplets: margin must be greater than 0, got {settings['margin']}")
+
+
 def triplet_margin_with_distance_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, *,
     distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float = 1.0,
     swap: bool = False, reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """max(0, margin + d(a, p) - d(a, n)); with `swap`, d(p, n) if that is less than d(a, n)."""
-    if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
+    _check_margin({"margin": margin})
     if not anchor.dim() == positive.dim() == negative.dim():
         raise RuntimeError(
             "triplet_margin_loss: anchor, positive and negative must have the same number of "
@@ -144,17 +152,18 @@ def triplet_margin_loss(
 
 
 def _with_distance(settings: dict[str, Any]) -> None:
+    _check_margin(settings)
     settings["distance_function"] = settings["distance_function"] or PairwiseDistance()
 
 
 SoftMarginLoss = loss_layer("SoftMarginLoss", soft_margin_loss)
 MultiLabelSoftMarginLoss = loss_layer("MultiLabelSoftMarginLoss", multilabel_soft_margin_loss)
-MultiMarginLoss = loss_layer("MultiMarginLoss", multi_margin_loss)
+MultiMarginLoss = loss_layer("MultiMarginLoss", multi_margin_loss, check=_check_p)
 MultiLabelMarginLoss = loss_layer("MultiLabelMarginLoss", multilabel_margin_loss)
 HingeEmbeddingLoss = loss_layer("HingeEmbeddingLoss", hinge_embedding_loss)
 CosineEmbeddingLoss = loss_layer("CosineEmbeddingLoss", cosine_embedding_loss)
 MarginRankingLoss = loss_layer("MarginRankingLoss", margin_ranking_loss)
-TripletMarginLoss = loss_layer("TripletMarginLoss", triplet_margin_loss)
+TripletMarginLoss = loss_layer("TripletMarginLoss", triplet_margin_loss, check=_check_margin)
 TripletMarginWithDistanceLoss = layer(
     "TripletMarginWithDistanceLoss", triplet_margin_with_distance_loss, prepare=_with_distance
 )
