@@ -44,7 +44,7 @@ Epoch = Annotated[int, Bounds(at_least=0)]
     title="Fine-tuning",
     zh="微调",
     sample=dict(augment="none", batch_size=32, lr=0.05, epochs=12),
-    minutes=1,
+    minutes=0.5,
     book="hot dogs: 0.936 [0.860, 0.955] fine-tuned, 0.834 [0.667, 0.859] from zero",
     ours="built-in pictures: 0.544 [0.539, 0.576] fine-tuned, 0.146 [0.133, 0.164] from zero",
 )

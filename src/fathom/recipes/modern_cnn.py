@@ -82,7 +82,7 @@ def _by_sgd(
         schedule="cosine",
         epochs=10,
     ),
-    minutes=200,
+    minutes=160,
     book="train loss 0.328, test accuracy 0.880 [0.860, 0.886]",
     ours="digits 0.997",
 )
@@ -128,7 +128,7 @@ def alexnet(
         schedule="cosine",
         epochs=8,
     ),
-    minutes=200,
+    minutes=120,
     book="train loss 0.178, test accuracy 0.920 [0.900, 0.925]",
     ours="digits 0.986",
 )
@@ -175,7 +175,7 @@ def vgg(
     title="Network in network",
     zh="网络中的网络(NiN)",
     sample=dict(data="digits", size=67, width=24, batch_size=32, schedule="cosine", epochs=8),
-    minutes=200,
+    minutes=160,
     book="train loss 0.3875, test accuracy 0.8465 [0.100, 0.882]; 8 of 69 builds did not train",
     ours="digits 0.994 [0.992, 0.997], and every seed of five trained",
 )
@@ -214,7 +214,7 @@ def nin(
     sample=dict(
         data="digits", size=32, width=16, batch_size=32, lr=0.03, schedule="cosine", epochs=12
     ),
-    minutes=200,
+    minutes=115,
     book="train loss 0.247, test accuracy 0.889 [0.808, 0.899]; 2 of 83 builds ended in NaN",
     ours="digits 0.967 [0.944, 0.978], and every seed of five trained",
 )
@@ -252,7 +252,7 @@ def googlenet(
     title="Batch normalisation",
     zh="批量规范化",
     sample=dict(data="digits", batch_size=32, schedule="cosine", epochs=15),
-    minutes=2,
+    minutes=1.5,
     book="scratch: train loss 0.266, test accuracy 0.831 [0.571, 0.892]; torch: 0.266, 0.841",
     ours="train loss 0.270, test accuracy 0.820 [0.811, 0.872]; by all means 0.881 [0.876, 0.887]",
 )
@@ -312,7 +312,7 @@ def _both_means(experiment: Experiment) -> Callable[[Module], Findings]:
     title="ResNet",
     zh="残差网络(ResNet)",
     sample=dict(data="digits", size=32, width=16, batch_size=32, schedule="cosine", epochs=6),
-    minutes=200,
+    minutes=115,
     book="train loss 0.012, test accuracy 0.913 [0.814, 0.927]",
     ours="digits 0.986",
 )
@@ -356,7 +356,7 @@ def resnet(
     title="DenseNet",
     zh="稠密连接网络(DenseNet)",
     sample=dict(data="digits", size=32, width=16, batch_size=32, schedule="cosine", epochs=6),
-    minutes=200,
+    minutes=65,
     book="train loss 0.152, test accuracy 0.882 [0.406, 0.918]",
     ours="digits 0.994",
 )

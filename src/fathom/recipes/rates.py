@@ -77,7 +77,7 @@ def plan(name: Schedule, epochs: int) -> Plan:
     title="Learning rate schedules",
     zh="学习率调度器",
     sample=dict(data="digits", batch_size=32, lr=0.05, epochs=6),
-    minutes=45,
+    minutes=30,
     book="LeNet with ReLU, 30 epochs, test accuracy: constant 0.885, square root 0.876, "
     "multi-factor 0.889, cosine 0.892, warm-up and cosine 0.878",
     ours="constant, 10 epochs 0.882 [0.865, 0.891]; one-cycle, 5 epochs 0.897 [0.895, 0.900]",

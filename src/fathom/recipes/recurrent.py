@@ -50,7 +50,7 @@ SHOWN = 400  # held-out characters whose surprise is shown
         lr=0.5,
         epochs=300,
     ),
-    minutes=2,
+    minutes=1,
     book="perplexity 1.3 [1.2, 1.4]; with random batches 1.4",
     ours="perplexity 1.314 [1.291, 1.320]; with random batches 1.513 [1.391, 1.561]",
 )
@@ -88,7 +88,7 @@ def rnn(
     title="GRU",
     zh="门控循环单元(GRU)",
     sample=dict(data="pydoc", tokens=3_000, batch_size=8, hidden_size=128, lr=2.0, epochs=150),
-    minutes=3,
+    minutes=2.5,
     book="perplexity 1.0 [1.0, 1.3] concise, 1.1 [1.0, 1.3] from scratch",
     ours="perplexity 1.044 [1.040, 1.053]",
 )
@@ -162,7 +162,7 @@ def lstm(
     title="Deep RNNs",
     zh="深度循环神经网络",
     sample=dict(data="pydoc", tokens=3_000, batch_size=8, hidden_size=128, lr=4.0, epochs=200),
-    minutes=4,
+    minutes=4.5,
     book="perplexity 1.0 [1.0, 1.6]",
     ours="perplexity 1.030 [1.023, 1.031]",
 )

@@ -36,7 +36,7 @@ PLACES, FEATURES = 60, 32  # of the encodings that are drawn
     section="10.5",
     title="Multi-head and self-attention, positional encoding (10.5, 10.6)",
     zh="多头注意力、自注意力和位置编码",
-    minutes=0.3,
+    minutes=0.1,
     book="convolution O(k T H²), recurrence O(T H²), attention O(T² H); in prose",
     ours="see the run: it is measured each time",
 )

@@ -31,7 +31,7 @@ Hidden = Annotated[Count, "numbers in the state of a layer"]
     title="Machine translation and the dataset",
     zh="机器翻译与数据集",
     sample=dict(data="dates", num_steps=11),
-    minutes=0.3,
+    minutes=0.2,
     book="167,130 pairs; 10,012 English words that occur twice; `go .` is 47, 4, <eos>",
     ours="the same",
 )
@@ -138,7 +138,7 @@ def _first(pairs: PairSet, numbered: Numbered) -> Table:
         batch_size=128,
         epochs=8,
     ),
-    minutes=1,
+    minutes=0.5,
     book="mean BLEU (k = 2) of four sentences 0.695 [0.199, 0.914]",
     ours="0.914 [0.750, 0.914]",
 )
