@@ -78,7 +78,7 @@ def try_(recipe: str, /, *, given: Given) -> Answer:
 
     Example:
         fathom try lenet
-        fathom try lenet --activation sigmoid --epochs 5
+        fathom try lenet --batch-size 16 --epochs 5
         fathom try lenet --find-lr
     """
     found = load(recipe)
