@@ -113,6 +113,15 @@ def test_many_pictures_are_told_on_sheets_and_in_a_table(trained, mine, tmp_path
         assert sum(map(float, cell[3:])) == pytest.approx(1, abs=1e-5)
 
 
+def test_of_more_pictures_than_anyone_would_look_at_the_rest_is_counted(
+    trained, mine, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("fathom.cli.predict.MOST_SHEETS", 1)
+    said = done("predict", trained[0], mine, "--save", tmp_path / "sheet.svg")
+    assert [path.name for path in tmp_path.iterdir()] == ["sheet.svg"]
+    assert "not on a sheet: the last 16; a .csv holds them all" in said.out
+
+
 def test_what_speaks_for_a_class_is_drawn_of_some_pictures(trained, mine, tmp_path):
     run, _ = trained
     some = sorted((mine / "猫").iterdir())[:3]
