@@ -79,14 +79,6 @@ class MultiheadAttention(nn.Module):
     a key and value of zeros: something to look at where nothing fits.
     """
 
-    in_proj_weight: Tensor | None
-    in_proj_bias: Tensor | None
-    q_proj_weight: Tensor | None
-    k_proj_weight: Tensor | None
-    v_proj_weight: Tensor | None
-    bias_k: Tensor | None
-    bias_v: Tensor | None
-
     def __init__(
         self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
         add_bias_kv: bool = False, add_zero_attn: bool = False, kdim: int | None = None,
@@ -124,16 +116,13 @@ class MultiheadAttention(nn.Module):
 
     def reset_parameters(self) -> None:
         """Xavier's uniform distribution for the weights, zero for the biases."""
-        weights = self.in_proj_weight, self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
-        for weight in weights:
-            if weight is not None:
-                init.xavier_uniform_(weight)
-        for bias in (self.in_proj_bias, self.out_proj.bias):
-            if bias is not None:
-                init.zeros_(bias)
-        for extra in (self.bias_k, self.bias_v):
-            if extra is not None:
-                init.xavier_normal_(extra)
+        for name, parameter in self.named_parameters():
+            if name.endswith("proj_weight"):
+                init.xavier_uniform_(parameter)
+            elif name in ("bias_k", "bias_v"):  # keys and values that are learned
+                init.xavier_normal_(parameter)
+            elif name.endswith("bias"):
+                init.zeros_(parameter)
 
     def project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
         """Queries, keys and values, each (*, E), with as few products as there are inputs."""

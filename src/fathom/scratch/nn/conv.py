@@ -2,8 +2,8 @@
 
 Source   LeCun et al. 1989; Dumoulin and Visin 2016, arXiv:1603.07285; book 6.2 to 6.4.
 Differs  Like torch's, this is a cross-correlation: the kernel is not turned round. torch computes
-         it in blocks with no copy of the windows; we copy them, kernel-size times the input. With
-         a group for each channel (depthwise) the product has one row, and torch is far ahead.
+         it in blocks with no copy of the windows; we copy them, kernel-size times the input. Where
+         each channel is a group of its own, see `depthwise.py`.
 Shapes   N batch, I input and O output channels, G groups, K = I / G * kernel cells,
          P = output cells * N; any number of dimensions. `columns_GKP` is (G, K, P).
 """
@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import Module, Parameter
 
 from fathom.scratch.nn import init
+from fathom.scratch.nn.depthwise import depthwise
 from fathom.scratch.nn.dimensions import classes, functions
 from fathom.scratch.nn.fold import windows
 from fathom.scratch.nn.padding import pad
@@ -29,6 +30,9 @@ def correlate(
 ) -> Tensor:
     """(N, I, *sizes) and weight (O, I / G, *kernel) to (N, O, *counts)."""
     n, (batch, channels) = len(axes), x_NIS.shape[:2]
+    mixed = torch.is_autocast_enabled(x_NIS.device.type)  # which products look after themselves
+    if groups == channels == len(weight) > 1 and not mixed:
+        return depthwise(x_NIS, weight, bias, axes)
     # Batch last: what is copied into the columns then lies in long runs. It has windows of one.
     x_ISN = x_NIS.movedim(0, -1).contiguous()
     views = windows(x_ISN, [*axes, Axis(1)])  # (I, *counts, N, *kernel, 1)

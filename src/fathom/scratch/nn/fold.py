@@ -35,6 +35,15 @@ def with_borders(sizes: Sequence[int], axes: Axes) -> list[int]:
     return [size + 2 * axis.padding for size, axis in zip(sizes, axes, strict=True)]
 
 
+def cells_at(place: Sequence[int], axes: Axes, counts: Sequence[int]) -> tuple[Any, ...]:
+    """The index of the cells that stand at this place in some window."""
+    cells: list[Any] = [...]
+    for at, axis, count in zip(place, axes, counts, strict=True):
+        first = at * axis.dilation
+        cells.append(slice(first, first + (count - 1) * axis.stride + 1, axis.stride))
+    return tuple(cells)
+
+
 class _Windows(Function):
     """(…, *sizes) to (…, *counts, *kernel)."""
 
@@ -71,11 +80,7 @@ class _AddWindows(Function):
         counts = views.shape[-2 * n : -n]
         at_place = views.movedim(list(range(-n, 0)), list(range(n)))
         for place in product(*(range(axis.kernel) for axis in axes)):
-            cells: list[Any] = [...]  # those that stand at this place in some window
-            for at, axis, count in zip(place, axes, counts, strict=True):
-                first = at * axis.dilation
-                cells.append(slice(first, first + (count - 1) * axis.stride + 1, axis.stride))
-            total[tuple(cells)] += at_place[place]
+            total[cells_at(place, axes, counts)] += at_place[place]
         return total[inside(sizes, axes)].contiguous()
 
     @staticmethod
