@@ -63,7 +63,8 @@ def evaluate(run: str, /, *, save: str | None = None, device: str = "auto", give
     """Measure a trained model on its data, or on other data of the same form.
 
     Of a model that classifies pictures it also says how well each class is known, and what it is
-    taken for.
+    taken for; of one that translates, how well. Other texts and sentences are read in the words
+    that the model knows; all others are `<unk>`.
 
     Args:
         run: a run's folder, or a recipe for its latest run
@@ -73,6 +74,7 @@ def evaluate(run: str, /, *, save: str | None = None, device: str = "auto", give
     Example:
         fathom eval lenet
         fathom eval runs/lenet/003 --data my/pictures --save report
+        fathom eval seq2seq --data my/pairs.tsv
     """
     from fathom.engine.evaluation import examined
     from fathom.engine.trained import measure
