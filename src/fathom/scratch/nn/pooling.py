@@ -163,7 +163,7 @@ def avg_pool(
 
 
 def one_for_each(n: int, window: dict[str, Any]) -> None:
-    """In one dimension torch keeps tuples of one."""
+    """Tuples, which torch keeps here and there in place of what it was given."""
     side_by_side(n, window)
     window.update({name: each(window[name], n) for name in ("kernel_size", "stride", "padding")})
 

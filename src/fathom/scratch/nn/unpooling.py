@@ -9,12 +9,12 @@ Shapes   (N, C, *counts) or (C, *counts), with the cell numbers that max pooling
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor
 
 from fathom.scratch.nn.dimensions import functions, layers
-from fathom.scratch.nn.sizes import Axes, Ints, each, sliding
+from fathom.scratch.nn.pooling import WINDOW, one_for_each
+from fathom.scratch.nn.sizes import Axes, Ints, sliding
 
 
 def wanted_sizes(smallest: Sequence[int], axes: Axes, output_size: Sequence[int]) -> list[int]:
@@ -58,14 +58,15 @@ def max_unpool(
     return planes.scatter(-1, indices.flatten(-n), input.flatten(-n)).unflatten(-1, sizes)
 
 
-def one_for_each(n: int, window: dict[str, Any]) -> None:
-    """Numbers for every dimension; without a stride, windows stand side by side."""
-    window["stride"] = window["kernel_size"] if window["stride"] is None else window["stride"]
-    window.update({name: each(numbers, n) for name, numbers in window.items()})
+def unpool(
+    n: int, input: Tensor, indices: Tensor, output_size: Sequence[int] | None = None, *,
+    kernel_size: Ints, stride: Ints | None = None, padding: Ints = 0,
+) -> Tensor:  # fmt: skip
+    """Undoes max pooling, but for what was not the largest; the output size is an input."""
+    return max_unpool(n, input, indices, kernel_size, stride, padding, output_size)
 
 
 max_unpool1d, max_unpool2d, max_unpool3d = functions(max_unpool)
 MaxUnpool1d, MaxUnpool2d, MaxUnpool3d = layers(
-    "MaxUnpool", max_unpool, "kernel_size={kernel_size}, stride={stride}, padding={padding}",
-    prepare=one_for_each, without="output_size",
-)  # fmt: skip
+    "MaxUnpool", unpool, WINDOW, prepare=one_for_each, without="output_size"
+)
