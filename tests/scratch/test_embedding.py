@@ -42,6 +42,12 @@ def test_embedding(settings: dict) -> None:
     agree("Embedding", settings, [torch.tensor([[2, 0, 6], [6, 6, 1]])])
 
 
+def test_numbers_of_32_bits() -> None:
+    numbers = torch.tensor([[2, 0, 6], [6, 6, 1]], dtype=torch.int32)
+    agree("Embedding", {}, [numbers])
+    agree("EmbeddingBag", {}, [numbers])
+
+
 BAGS = [
     {"mode": mode, **extra}
     for mode, extra in itertools.product(

@@ -43,7 +43,7 @@ class _Rows(torch.autograd.Function):
             places = index.unsqueeze(0)
             table = torch.sparse_coo_tensor(places, grad, shape, check_invariants=False)
             return table, *[None] * 4
-        rows = index.unsqueeze(1).expand_as(grad)
+        rows = index.long().unsqueeze(1).expand_as(grad)
         return grad.new_zeros(shape).scatter_add_(0, rows, grad), *[None] * 4
 
 

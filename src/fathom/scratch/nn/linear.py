@@ -18,7 +18,15 @@ from fathom.scratch.nn import init
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x W^T + b: `input` (*, I), `weight` (O, I) or (I,), `bias` (O,); the result is (*, O)."""
+    """x W^T + b: `input` (*, I), `weight` (O, I) or (I,), `bias` (O,); the result is (*, O).
+
+    Raises RuntimeError, naming both sizes, where the inputs are not I.
+    """
+    if input.dim() == 0 or input.shape[-1] != weight.shape[-1]:
+        raise RuntimeError(
+            f"linear: mat1 and mat2 shapes cannot be multiplied: the input {list(input.shape)} "
+            f"should end in {weight.shape[-1]}, as the weight {list(weight.shape)} does"
+        )
     if bias is None:
         return input @ weight.t()
     if input.dim() == 2 and weight.dim() == 2:
