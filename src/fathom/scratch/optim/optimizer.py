@@ -31,110 +31,6 @@ State = dict[str, Any]
 Start = Callable[[Tensor, Group], Tensor | None]  # a memory before the first step; None: not kept
 
 
-def as_number(value: Any) -> Any:
-    """A setting that may be a tensor of one element, or a pair of them, as plain numbers."""
-    if isinstance(value, tuple | list):
-        return tuple(as_number(each) for each in value)
-    return value.item() if isinstance(value, Tensor) else value
-
-
-class PerParameter(torch.optim.Optimizer):
-    """Applies a rule to each parameter by itself; `optimizer` makes classes of it."""
-
-    rule: ClassVar[Any]
-    memories: ClassVar[dict[str, Start]]  # under torch's names, in the order the rule takes them
-    settings: ClassVar[list[str]]  # those the rule takes
-    read: ClassVar[Any]  # how it wants to see them
-    fixed: ClassVar[Group]  # those that the user cannot choose
-    check: ClassVar[Any]  # what else a group must fulfil
-    # Does weight decay act beside the rule, not through the gradient? None: the rule decays itself.
-    decoupled: ClassVar[bool | None]
-
-    def __init__(self, params: ParamsT, **settings: Any) -> None:
-        super().__init__(params, settings | self.fixed)
-        for group in self.param_groups:
-            check_settings(group, type(self).__name__)
-            self.check(group)
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move every parameter that has a gradient; `closure` computes the loss and gradients."""
-        loss = None if closure is None else torch.enable_grad()(closure)()
-        rule, memories = self.rule, self.memories
-        for group in self.param_groups:
-            settings = {name: self.read(group[name]) for name in self.settings}
-            decoupled = group.get("decoupled_weight_decay", self.decoupled)
-            pulled = group.get("weight_decay", 0) or group.get("maximize", False)
-            for p in group["params"]:
-                g = p.grad
-                if g is None:
-                    continue
-                if g.is_sparse:
-                    raise RuntimeError(
-                        f"{type(self).__name__} does not support sparse gradients, and a parameter "
-                        f"of size {tuple(p.shape)} has one; use torch.optim.SparseAdam for it"
-                    )
-                state = self.state.get(p) or begin(p, group, memories)
-                if pulled:
-                    g = descent(p, g, group, decoupled)
-                known = [tick(state) if m == "step" else state.get(m) for m in memories]
-                made_anew = rule(p, g, *known, **settings)
-                if made_anew:
-                    state.update(made_anew)
-                if state:  # plain SGD remembers nothing
-                    self.state[p] = state
-        return loss
-
-
-def begin(p: Tensor, group: Group, memories: dict[str, Start]) -> State:
-    """The state of `p` before its first step."""
-    starts = memories.items()
-    return {name: first for name, start in starts if (first := start(p, group)) is not None}
-
-
-def descent(p: Tensor, g: Tensor, group: Group, decoupled: bool | None) -> Tensor:
-    """The gradient to go down: its sign, and the pull of the weight decay L towards zero.
-
-    As a penalty, (L / 2) |p|^2 is part of the loss and L p part of the gradient. Decoupled
-    (Loshchilov & Hutter 2019, arXiv:1711.05101), the parameter shrinks and the rule never sees it.
-    """
-    decay = group.get("weight_decay", 0.0)
-    if group.get("maximize", False):
-        g = -g
-    if decay and decoupled:
-        p.mul_(1 - group["lr"] * float(decay))
-    elif decay and decoupled is not None:
-        g = g.add(p, alpha=float(decay))
-    return g
-
-
-def optimizer(
-    name: str, rule: Callable[..., State | None], memories: dict[str, Start], flags: str, *,
-    decoupled: bool | None = False, check: Callable[[Group], None] = lambda group: None,
-    read: Callable[[Any], Any] = as_number, defaults: Group | None = None,
-    fixed: Group | None = None,
-) -> Any:  # fmt: skip
-    """The class of a rule, with torch's signature: the rule's settings, then the `flags`.
-
-    Flags are False or, if they choose among torch's implementations, None; behind a `*` they go by
-    name only. `defaults` are defaults that differ from the rule's.
-    """
-    own, changed = settings_of(rule), defaults or {}
-    takes = [Parameter("params", Parameter.POSITIONAL_OR_KEYWORD)]
-    takes += [p.replace(default=changed.get(p.name, p.default)) for p in own]
-    named = flags.partition("*")[2].split()
-    for flag in flags.replace("*", "").split():
-        kind = Parameter.KEYWORD_ONLY if flag in named else Parameter.POSITIONAL_OR_KEYWORD
-        default = None if flag in ("foreach", "fused") else False
-        takes.append(Parameter(flag, kind, default=default))
-    return made(
-        name, PerParameter, takes, __module__=rule.__module__, __doc__=rule.__doc__,
-        rule=staticmethod(rule), memories=memories, settings=[p.name for p in own],
-        decoupled=decoupled, check=staticmethod(check), read=staticmethod(read),
-        fixed=fixed or {},
-    )  # fmt: skip
-
-
 # How memories begin.
 
 
@@ -220,3 +116,110 @@ def require(holds: Any, name: str, value: Any, wanted: str) -> None:
     """Raise a ValueError that names the setting and its value, unless the condition holds."""
     if not holds:
         raise ValueError(f"Invalid {name}: {value} (it must be {wanted})")
+
+
+# What surrounds a rule.
+
+
+def as_number(value: Any) -> Any:
+    """A setting that may be a tensor of one element, or a pair of them, as plain numbers."""
+    if isinstance(value, tuple | list):
+        return tuple(as_number(each) for each in value)
+    return value.item() if isinstance(value, Tensor) else value
+
+
+def begin(p: Tensor, group: Group, memories: dict[str, Start]) -> State:
+    """The state of `p` before its first step."""
+    starts = memories.items()
+    return {name: first for name, start in starts if (first := start(p, group)) is not None}
+
+
+def descent(p: Tensor, g: Tensor, group: Group, decoupled: bool | None) -> Tensor:
+    """The gradient to go down: its sign, and the pull of the weight decay L towards zero.
+
+    As a penalty, (L / 2) |p|^2 is part of the loss and L p part of the gradient. Decoupled
+    (Loshchilov & Hutter 2019, arXiv:1711.05101), the parameter shrinks and the rule never sees it.
+    """
+    decay = group.get("weight_decay", 0.0)
+    if group.get("maximize", False):
+        g = -g
+    if decay and decoupled:
+        p.mul_(1 - group["lr"] * float(decay))
+    elif decay and decoupled is not None:
+        g = g.add(p, alpha=float(decay))
+    return g
+
+
+class PerParameter(torch.optim.Optimizer):
+    """Applies a rule to each parameter by itself; `optimizer` makes classes of it."""
+
+    rule: ClassVar[Any]
+    memories: ClassVar[dict[str, Start]]  # under torch's names, in the order the rule takes them
+    settings: ClassVar[list[str]]  # those the rule takes
+    read: ClassVar[Any]  # how it wants to see them
+    fixed: ClassVar[Group]  # those that the user cannot choose
+    check: ClassVar[Any]  # what else a group must fulfil
+    # Does weight decay act beside the rule, not through the gradient? None: the rule decays itself.
+    decoupled: ClassVar[bool | None]
+
+    def __init__(self, params: ParamsT, **settings: Any) -> None:
+        super().__init__(params, settings | self.fixed)
+        for group in self.param_groups:
+            check_settings(group, type(self).__name__)
+            self.check(group)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Move every parameter that has a gradient; `closure` computes the loss and gradients."""
+        loss = None if closure is None else torch.enable_grad()(closure)()
+        rule, memories = self.rule, self.memories
+        for group in self.param_groups:
+            settings = {name: self.read(group[name]) for name in self.settings}
+            decoupled = group.get("decoupled_weight_decay", self.decoupled)
+            pulled = group.get("weight_decay", 0) or group.get("maximize", False)
+            for p in group["params"]:
+                g = p.grad
+                if g is None:
+                    continue
+                if g.is_sparse:
+                    raise RuntimeError(
+                        f"{type(self).__name__} does not support sparse gradients, and a parameter "
+                        f"of size {tuple(p.shape)} has one; use torch.optim.SparseAdam for it"
+                    )
+                state = self.state.get(p) or begin(p, group, memories)
+                if pulled:
+                    g = descent(p, g, group, decoupled)
+                known = [tick(state) if m == "step" else state.get(m) for m in memories]
+                made_anew = rule(p, g, *known, **settings)
+                if made_anew:
+                    state.update(made_anew)
+                if state:  # plain SGD remembers nothing
+                    self.state[p] = state
+        return loss
+
+
+def optimizer(
+    name: str, rule: Callable[..., State | None], memories: dict[str, Start], flags: str, *,
+    decoupled: bool | None = False, check: Callable[[Group], None] = lambda group: None,
+    read: Callable[[Any], Any] = as_number, defaults: Group | None = None,
+    fixed: Group | None = None,
+) -> Any:  # fmt: skip
+    """The class of a rule, with torch's signature: the rule's settings, then the `flags`.
+
+    Flags are False or, if they choose among torch's implementations, None; behind a `*` they go by
+    name only. `defaults` are defaults that differ from the rule's.
+    """
+    own, changed = settings_of(rule), defaults or {}
+    takes = [Parameter("params", Parameter.POSITIONAL_OR_KEYWORD)]
+    takes += [p.replace(default=changed.get(p.name, p.default)) for p in own]
+    named = flags.partition("*")[2].split()
+    for flag in flags.replace("*", "").split():
+        kind = Parameter.KEYWORD_ONLY if flag in named else Parameter.POSITIONAL_OR_KEYWORD
+        default = None if flag in ("foreach", "fused") else False
+        takes.append(Parameter(flag, kind, default=default))
+    return made(
+        name, PerParameter, takes, __module__=rule.__module__, __doc__=rule.__doc__,
+        rule=staticmethod(rule), memories=memories, settings=[p.name for p in own],
+        decoupled=decoupled, check=staticmethod(check), read=staticmethod(read),
+        fixed=fixed or {},
+    )  # fmt: skip
