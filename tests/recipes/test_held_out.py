@@ -96,7 +96,7 @@ def test_a_model_that_is_never_wrong_has_no_mistakes(told):
     with torch.inference_mode():
         found = examined(pictures)(Told(), valid.batches(30, shuffle=False))
     assert set(found.figures) == {"predictions", "confusion"}
-    assert found.tables["Most common mistakes"].rows == []
+    assert "Most common mistakes" not in found.tables
     assert found.files["mistakes.csv"].decode().splitlines() == ["file,is,taken for,probability"]
 
 

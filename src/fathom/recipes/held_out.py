@@ -87,10 +87,9 @@ def examined(pictures: PictureSet) -> Callable[[nn.Module, Batches], Findings]:
             kept["mistakes.csv"] = _mistakes_csv(seen, names, files)
         if (weights := _first_weights(model, pictures.form, names)) is not None:
             figures["weights"] = weights
-        tables = {
-            _heading(len(names)): class_table(counts_KK, names),
-            "Most common mistakes": mistakes(counts_KK, names),
-        }
+        tables = {_heading(len(names)): class_table(counts_KK, names)}
+        if len(seen.wrong):
+            tables["Most common mistakes"] = mistakes(counts_KK, names)
         return Findings(tables=tables, figures=figures, files=kept)
 
     return examine
