@@ -19,7 +19,7 @@ from fathom.data.treatment import Treatment
 from fathom.models.resnet import small_resnet
 from fathom.plots.pictures import picture_grid
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import balanced_loss, classification
+from fathom.recipes.pictures import classification
 from fathom.vision.augment import (
     Transform,
     colour_jitter,
@@ -88,15 +88,16 @@ def augmentation(
     model = small_resnet(
         len(pictures.classes), in_channels=pictures.form[0], width=width, nn=lib.nn
     )
-    objective = lib.nn.CrossEntropyLoss() if treatment.mix else lib.cross_entropy
+    objective = lib.nn.CrossEntropyLoss() if treatment.mix else None
     experiment = classification(
         pictures,
         model,
-        balanced_loss(pictures, lib) if balanced else objective,
+        lib,
         lib.optim.Adam(model.parameters(), lr=lr),
         batch_size=batch_size,
         epochs=epochs,
         treatment=treatment,
+        objective=objective,
         balanced=balanced,
     )
 

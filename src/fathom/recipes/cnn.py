@@ -10,7 +10,7 @@ from fathom.core.recipe import recipe
 from fathom.data.images import Images, load_pictures
 from fathom.models.lenet import lenet as lenet_model
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import balanced_loss, classification
+from fathom.recipes.pictures import classification
 from fathom.recipes.schedules import cosine
 
 
@@ -57,7 +57,7 @@ def lenet(
     return classification(
         pictures,
         model,
-        balanced_loss(pictures, lib) if balanced else lib.cross_entropy,
+        lib,
         optimizer,
         batch_size=batch_size,
         epochs=epochs,

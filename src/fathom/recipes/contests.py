@@ -118,12 +118,13 @@ def kaggle_cifar10(
     experiment = classification(
         pictures,
         model,
-        lib.nn.CrossEntropyLoss(label_smoothing=smoothing) if smoothing else lib.cross_entropy,
+        lib,
         optimizer,
         batch_size=batch_size,
         epochs=epochs,
         schedule=falling,
         treatment=treatment_of(augment, pictures.form[1]),
+        objective=lib.nn.CrossEntropyLoss(label_smoothing=smoothing) if smoothing else None,
     )
     experiment = replace(experiment, schedule_per="step")
     return entered(experiment, test, contest, contest.answers, retrain=retrain)
@@ -201,7 +202,7 @@ def kaggle_dogs(
     experiment = classification(
         pictures,
         model,
-        lib.cross_entropy,
+        lib,
         optimizer,
         batch_size=batch_size,
         epochs=epochs,

@@ -31,7 +31,7 @@ from fathom.models.heads import (
 from fathom.models.initialise import first_values
 from fathom.plots.curves import compare_curves
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import balanced_loss, classification
+from fathom.recipes.pictures import classification
 from fathom.recipes.pretrained import Weights, pretrained
 from fathom.recipes.training import trained
 from fathom.vision.augment import random_resized_crop
@@ -111,7 +111,7 @@ def fine_tuning(
     experiment = classification(
         pictures,
         model,
-        balanced_loss(pictures, lib) if balanced else lib.cross_entropy,
+        lib,
         optimizer,
         batch_size=batch_size,
         epochs=epochs,

@@ -23,7 +23,7 @@ from fathom.objectives import half_squared_error
 from fathom.plots.scalars import lines, scatter_fit
 from fathom.predictors.numeric import NumberPredictor
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import balanced_loss, classification
+from fathom.recipes.pictures import classification
 
 TRUE_W, TRUE_B = [2.0, -3.4], 4.2
 
@@ -218,7 +218,7 @@ def softmax_regression(
     return classification(
         pictures,
         model,
-        balanced_loss(pictures, lib) if balanced else lib.cross_entropy,
+        lib,
         lib.optim.SGD(model.parameters(), lr=lr),
         batch_size=batch_size,
         epochs=epochs,

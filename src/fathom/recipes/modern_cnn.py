@@ -17,7 +17,7 @@ from fathom.engine.evaluation import evaluate
 from fathom.models.networks import make_network
 from fathom.models.population import by_population
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import balanced_loss, classification
+from fathom.recipes.pictures import classification
 from fathom.recipes.schedules import cosine
 
 Schedule = Annotated[
@@ -59,7 +59,7 @@ def _by_sgd(
     return classification(
         pictures,
         model,
-        balanced_loss(pictures, lib) if balanced else lib.cross_entropy,
+        lib,
         optimizer,
         batch_size=batch_size,
         epochs=epochs,

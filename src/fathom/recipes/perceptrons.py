@@ -11,7 +11,7 @@ from fathom.core.recipe import recipe
 from fathom.data.images import Images, load_pictures
 from fathom.models.mlp import mlp as mlp_model
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import balanced_loss, classification
+from fathom.recipes.pictures import classification
 
 
 @recipe(
@@ -46,7 +46,7 @@ def mlp(
     return classification(
         pictures,
         model,
-        balanced_loss(pictures, lib) if balanced else lib.cross_entropy,
+        lib,
         lib.optim.SGD(model.parameters(), lr=lr),
         batch_size=batch_size,
         epochs=epochs,

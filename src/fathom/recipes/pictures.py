@@ -24,26 +24,31 @@ UNEVEN = 3  # times as many pictures of one class as of another: worth a word
 def classification(
     pictures: PictureSet,
     model: nn.Module,
-    objective: Metric,
+    lib: Library,
     optimizer: torch.optim.Optimizer,
     *,
     batch_size: int,
     epochs: int,
     schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
     treatment: Treatment = PLAIN,
+    objective: Metric | None = None,
     balanced: bool | None = None,
 ) -> Experiment:
     """Train `model` to tell the classes of `pictures`; `schedule` steps after each epoch.
 
-    What varies or mixes pictures in their `treatment` is for training alone. `balanced` is the
-    recipe's setting of that name, if it has one: where it is off and should not be, that is said.
+    What varies or mixes pictures in their `treatment` is for training alone. The `objective` is the
+    library's cross-entropy, if no other is given. `balanced` is the recipe's setting of that name,
+    if it has one: where it is on, classes count alike; where it is off and should not be, that is
+    said.
     """
+    if balanced:
+        objective = balanced_loss(pictures, lib)
     plain = replace(treatment, transform=None, mix=None)
     held_out = pictures.valid.batches(at_once(pictures, batch_size), shuffle=False, treatment=plain)
     return Experiment(
         model,
         pictures.train.batches(batch_size, treatment=treatment),
-        objective,
+        objective or lib.cross_entropy,
         optimizer,
         epochs,
         schedule=schedule,

@@ -24,7 +24,7 @@ from fathom.models.mlp import mlp
 from fathom.objectives import half_squared_error
 from fathom.plots.scalars import lines
 from fathom.recipes.libraries import library
-from fathom.recipes.pictures import balanced_loss, classification
+from fathom.recipes.pictures import classification
 from fathom.recipes.training import trained
 
 TRUE_WEIGHT, TRUE_BIAS, NOISE = 0.01, 0.05, 0.01
@@ -253,7 +253,7 @@ def dropout(
     return classification(
         pictures,
         model,
-        balanced_loss(pictures, lib) if balanced else lib.cross_entropy,
+        lib,
         lib.optim.SGD(model.parameters(), lr=lr),
         batch_size=batch_size,
         epochs=epochs,
