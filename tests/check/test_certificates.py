@@ -27,6 +27,7 @@ def test_a_module_that_agrees_has_a_row_that_says_so() -> None:
     )
     assert 0 <= row.forward_error < 1e-9
     assert 0 <= row.backward_error < 1e-7
+    assert row.speed > 0
     assert row.speed_forward > 0
     assert row.speed_backward > 0
     assert not row.failed
@@ -134,5 +135,5 @@ def test_inputs_are_copied_so_that_no_run_sees_the_other() -> None:
 
 
 def test_a_row_says_when_it_failed() -> None:
-    assert Row("a", "module", 1, 1.0, 1.0, None, None, "differs", "why").failed
-    assert not Row("a", "module", 1, 0.0, 0.0, None, None, "not exact", "why").failed
+    assert Row("a", "module", 1, 1.0, 1.0, None, None, None, "differs", "why").failed
+    assert not Row("a", "module", 1, 0.0, 0.0, None, None, None, "not exact", "why").failed

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from fathom.check.rows import Row, Verdict, matches
 from fathom.check.samples import SEED, Sample, all_samples
-from fathom.check.speed import time_ratios
+from fathom.check.speed import Ratios, time_ratios
 from fathom.scratch import nn as scratch_nn
 
 FORWARD, BACKWARD = 1e-9, 1e-7  # relative errors that float64 must stay below
@@ -47,19 +47,19 @@ def certify(name: str, samples: list[Sample], *, speed: bool) -> Row:
     pair, count = f"nn.{name}", len(samples)
     if not hasattr(scratch_nn, name):
         why = "scratch.nn has no such module yet"
-        return Row(pair, "module", count, None, None, None, None, "missing", why)
+        return Row(pair, "module", count, None, None, *Ratios(), "missing", why)
     forward = backward = 0.0
     for sample in samples:
         try:
             errors = compare(name, sample, torch.float64)
         except Exception as error:  # whatever ours raises, the certificate must say so
             why = f"{describe(sample)}: {type(error).__name__}: {error}"
-            return Row(pair, "module", count, None, None, None, None, "differs", why)
+            return Row(pair, "module", count, None, None, *Ratios(), "differs", why)
         forward, backward = larger(forward, errors.forward), larger(backward, errors.backward)
     verdict: Verdict = "agrees" if forward < FORWARD and backward < BACKWARD else "differs"
     why = "" if verdict == "agrees" else f"errors must be below {FORWARD:g} and {BACKWARD:g}"
-    there, back = time_ratios(name) if speed else (None, None)
-    return Row(pair, "module", count, forward, backward, there, back, verdict, why)
+    ratios = time_ratios(name) if speed else Ratios()
+    return Row(pair, "module", count, forward, backward, *ratios, verdict, why)
 
 
 def larger(a: float, b: float) -> float:

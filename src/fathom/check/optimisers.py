@@ -81,7 +81,7 @@ def _row(
     pair: str, kind: str, samples: int, error: float | None, ratio: float | None, verdict: Any,
     why: str = "",
 ) -> Row:  # fmt: skip
-    return Row(pair, kind, samples, error, None, ratio, None, verdict, why)
+    return Row(pair, kind, samples, error, None, ratio, ratio, None, verdict, why)
 
 
 # Optimisers

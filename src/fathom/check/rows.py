@@ -18,6 +18,7 @@ Verdict = Literal["agrees", "differs", "missing", "not exact"]
 class Row:
     """One pair. Errors are relative, in float64; speeds, our time over theirs.
 
+    `speed` is that of a whole pass, forward and backward, or of a step of an optimiser.
     `verdict` is "agrees" or "differs"; "missing" where we have no such part yet; "not exact"
     where bitwise agreement is impossible. `why` explains every verdict but "agrees".
     """
@@ -27,6 +28,7 @@ class Row:
     samples: int
     forward_error: float | None
     backward_error: float | None
+    speed: float | None
     speed_forward: float | None
     speed_backward: float | None
     verdict: Verdict

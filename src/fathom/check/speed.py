@@ -6,7 +6,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,8 +21,16 @@ AT_LEAST = 0.005  # seconds in one reading, so that the ticks of the clock do no
 Seconds = tuple[float, float]  # forward, backward
 
 
-def time_ratios(name: str, *, rounds: int = ROUNDS) -> tuple[float, float | None]:
-    """Our time over torch's, (forward, backward): medians of readings taken in turn."""
+class Ratios(NamedTuple):
+    """Our time over torch's: forward and backward together, and each by itself."""
+
+    whole: float | None = None
+    forward: float | None = None
+    backward: float | None = None  # None for what has no gradient
+
+
+def time_ratios(name: str, *, rounds: int = ROUNDS) -> Ratios:
+    """The medians of readings taken in turn, ours and torch's."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     keep_freed_memory()  # as training does
@@ -35,10 +43,12 @@ def time_ratios(name: str, *, rounds: int = ROUNDS) -> tuple[float, float | None
             readings = [(ours(times), theirs(times)) for _ in range(rounds)]
     finally:
         torch.set_num_threads(threads)
+    whole = statistics.median(sum(our) / sum(their) for our, their in readings)
     forward = statistics.median(our[0] / their[0] for our, their in readings)
     if not readings[0][1][1]:
-        return forward, None
-    return forward, statistics.median(our[1] / their[1] for our, their in readings)
+        return Ratios(whole, forward)
+    backward = statistics.median(our[1] / their[1] for our, their in readings)
+    return Ratios(whole, forward, backward)
 
 
 def stopwatch(library: Any, name: str) -> Callable[[int], Seconds]:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def check(pattern: str | None = None, /, *, speed: bool = True) -> Answer:
     """Certificates: scratch against torch, same weights, same inputs, outputs and gradients.
 
-    Errors are relative, in float64. Speeds are our time over torch's, on one thread, in one run.
+    Errors are relative, in float64. Speeds are our time over torch's, on one thread, in one run:
+    of a whole pass, then forward and backward by themselves.
     Exit status 1 where a pair differs.
 
     Args:
@@ -42,14 +43,15 @@ def check(pattern: str | None = None, /, *, speed: bool = True) -> Answer:
                 row.samples,
                 _error(row.forward_error),
                 _error(row.backward_error),
+                _times(row.speed),
                 _times(row.speed_forward),
                 _times(row.speed_backward),
                 row.verdict,
             ]
             for row in rows
         ]
-        heads = ["pair", "cases", "outputs", "grads", "fwd", "bwd", "verdict"]
-        console.print(table(heads, cells, right=range(1, 6)))
+        heads = ["pair", "cases", "outputs", "grads", "speed", "fwd", "bwd", "verdict"]
+        console.print(table(heads, cells, right=range(1, 7)))
         for row in rows:
             if row.why:
                 console.print(f"\n{row.pair}: {row.why}", markup=False)
