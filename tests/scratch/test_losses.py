@@ -208,6 +208,25 @@ def test_a_text_that_does_not_fit_has_an_infinite_loss() -> None:
     assert loss == float("inf")
 
 
+@pytest.mark.parametrize("size", [0, 1])
+def test_no_step_at_all_is_certain_to_say_nothing_and_nothing_else(size: int) -> None:
+    log_probs, labels, _, _ = alignments(5, 2, False, 3, False)
+    rest = labels, torch.tensor([0, 5]), torch.tensor([size, 2])
+    ours, theirs = both("ctc_loss", log_probs, *rest, reduction="none")
+    assert ours[0][0] == (float("inf") if size else 0)
+    for one, other in zip(ours, theirs, strict=True):
+        close(one, other)
+
+
+def test_classes_that_cannot_be_emitted_have_no_part() -> None:
+    log_probs, labels, lengths, sizes = alignments(9, 2, False, 3, False)
+    never = log_probs.detach().clone()
+    never[2:5, :, 3] = float("-inf")
+    rest = labels, lengths, sizes
+    ours, theirs = both("ctc_loss", never, *rest, reduction="none")
+    close(ours[0], theirs[0])
+
+
 def test_alignments_after_a_log_softmax_pass_finite_differences() -> None:
     scores = torch.randn(5, 2, 4, dtype=DOUBLE, requires_grad=True)
     labels = torch.tensor([[1, 1], [2, 3]])

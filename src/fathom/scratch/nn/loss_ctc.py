@@ -9,11 +9,13 @@ Shapes   T steps, N batch, C classes, S labels; P = 2 S + 1 places: a blank, the
 A path moves through the places from left to right. At each step it stays, goes to the next place,
 or skips a blank between two different labels. alpha[t, p] is the log-probability of all paths that
 are in place p after step t; beta[t, p] that of all ways to go on from there. Read from its end, an
-example is an example too, and its alpha is beta: both are swept in one batch.
+example is an example too, and its alpha is beta: both are swept in one batch. Logarithms are to
+base 2 between the first line and the last: `exp2` is three times as fast as `exp`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,33 +27,43 @@ from fathom.scratch.nn.layer import layer
 from fathom.scratch.nn.loss_base import reduce_loss
 
 Lengths = Tensor | Sequence[int]
-NOTHING = float("-inf")  # the logarithm of 0
+NOTHING = -1e30  # for the logarithm of 0: infinities would cost a check for NaN at every step
 
 
-def _log_sum(ways: Tensor) -> Tensor:
-    """log sum e^w over the first dimension, the largest taken out so that nothing overflows."""
-    top = ways.amax(0).clamp_(min=torch.finfo(ways.dtype).min)
-    return (ways - top).exp_().sum(0).log_().add_(top)
+def _log_sum_(ways: Tensor, out: Tensor | None = None) -> Tensor:
+    """log2 sum 2^w over the first dimension, the largest taken out so that nothing overflows.
+
+    `ways` is overwritten.
+    """
+    top = ways.amax(0)
+    return torch.sum(ways.sub_(top).exp2_(), 0, out=out).log2_().add_(top)
 
 
-def _sweep(emitted_TNP: Tensor, places_NP: Tensor, blank: int) -> Tensor:
-    """alpha (T, N, P): paths begin in place 0 or 1."""
-    steps, n, places = emitted_TNP.shape
+def _sweep(emitted_TPN: Tensor, places_PN: Tensor, blank: int) -> Tensor:
+    """alpha (T, P, N): paths begin in place 0 or 1."""
+    steps, places, n = emitted_TPN.shape
     # A place may be reached from the last but one if it holds a label other than that one's.
-    differs = (places_NP[:, 2:] != places_NP[:, :-2]) & (places_NP[:, 2:] != blank)
-    moves_3NP = emitted_TNP.new_zeros(3, n, places)
-    moves_3NP[0] = NOTHING
-    moves_3NP[0, :, 2:].masked_fill_(differs, 0)
-    alpha = emitted_TNP.new_full((steps, n, places + 2), NOTHING)  # two empty places to the left
-    alpha[0, :, 2:4] = emitted_TNP[0, :, :2]
-    before_T3NP = alpha.unfold(2, 3, 1).movedim(3, 1)
-    for t in range(1, steps):
-        alpha[t, :, 2:] = _log_sum(before_T3NP[t - 1] + moves_3NP).add_(emitted_TNP[t])
-    return alpha[:, :, 2:]
+    differs = (places_PN[2:] != places_PN[:-2]) & (places_PN[2:] != blank)
+    moves_3PN = emitted_TPN.new_zeros(3, places, n)
+    moves_3PN[0] = NOTHING
+    moves_3PN[0, 2:].masked_fill_(differs, 0)
+    moves_T3PN = moves_3PN + emitted_TPN.unsqueeze(1)
+    alpha = emitted_TPN.new_full((steps, places + 2, n), NOTHING)  # two empty places before
+    alpha[0, 2:4] = emitted_TPN[0, :2]
+    alpha_TPN, before_T3PN = alpha[:, 2:], alpha.unfold(1, places, 1).movedim(3, 2)
+    for before, moves, after in zip(before_T3PN, moves_T3PN[1:], alpha_TPN[1:], strict=False):
+        _log_sum_(moves.add_(before), out=after)
+    return alpha_TPN
 
 
-def _count(places_NP: Tensor) -> Tensor:
-    return torch.arange(places_NP.shape[1], device=places_NP.device)
+def _column(size: int, like: Tensor) -> Tensor:
+    """0, 1, 2, … below one another, beside a row for each example."""
+    return torch.arange(size, device=like.device).unsqueeze(1)
+
+
+def _rows(x_TPN: Tensor, index_TPN: Tensor) -> Tensor:
+    """x with the rows of (T P, N) that `index_TPN` names."""
+    return x_TPN.flatten(0, 1).gather(0, index_TPN.flatten(0, 1)).view_as(x_TPN)
 
 
 class _CTC(torch.autograd.Function):
@@ -59,34 +71,34 @@ class _CTC(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x_TNC: Tensor, places_NP: Tensor, steps_N: Tensor, ends_N: Tensor, blank: int
+        ctx: Any, x_TNC: Tensor, places_PN: Tensor, steps_N: Tensor, ends_N: Tensor, blank: int
     ) -> Tensor:
-        t, n, _ = x_TNC.shape
-        emitted = x_TNC.gather(2, places_NP.expand(t, -1, -1))
-        rows, times = (torch.arange(k, device=x_TNC.device) for k in (n, t))
-        times_TN1 = (steps_N - 1 - times.unsqueeze(1)).clamp(min=0).unsqueeze(2)
-        backwards_NP = (ends_N.unsqueeze(1) - _count(places_NP)).clamp(min=0)
-        mirror = times_TN1, rows.unsqueeze(1), backwards_NP  # step by step, place by place
-        both = torch.cat([emitted, emitted[mirror]], 1)
-        both_places = torch.cat([places_NP, places_NP.gather(1, backwards_NP)])
-        alpha, beta = _sweep(both, both_places, blank).split(n, 1)
-        # Paths end in the last place, a blank, or in the label before it, if there is one.
-        end, before = (alpha[steps_N - 1, rows, (ends_N - k).clamp(min=0)] for k in (0, 1))
-        losses = -_log_sum(torch.stack([end, before.masked_fill(ends_N == 0, NOTHING)]))
-        on_path = alpha + beta[mirror] - emitted + losses.unsqueeze(1)  # both have this step's x
-        ctx.save_for_backward(x_TNC, places_NP, steps_N, ends_N, on_path)
-        return losses
+        t, n, p = len(x_TNC), *places_PN.T.shape
+        # Steps, and places, that are left to the end of each example.
+        left_TN, left_PN = steps_N - 1 - _column(t, steps_N), ends_N - _column(p, ends_N)
+        mirror_PN = left_PN.clamp(min=0)
+        mirror_TPN = (left_TN.clamp(min=0) * p).unsqueeze(1) + mirror_PN
+        emitted = x_TNC.transpose(1, 2).gather(1, places_PN.expand(t, p, n))
+        emitted.mul_(math.log2(math.e)).clamp_(min=NOTHING)
+        both = torch.cat([emitted, _rows(emitted, mirror_TPN)], 2)
+        both_places = torch.cat([places_PN, places_PN.gather(0, mirror_PN)], 1)
+        alpha, beta = _sweep(both, both_places, blank).split(n, 2)
+        beta = _rows(beta, mirror_TPN).masked_fill_(left_PN < 0, NOTHING)
+        bits = _log_sum_(beta[0, :2].clone())  # paths begin in the first two places
+        bits = torch.where(steps_N > 0, bits, ends_N * NOTHING)  # no step emits no label
+        bits.masked_fill_(bits < NOTHING / 2, -math.inf)
+        on_path = alpha + beta - emitted - bits  # alpha and beta both have this step's x
+        ctx.save_for_backward(x_TNC, places_PN, left_TN, on_path)
+        return bits * -math.log(2)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        x_TNC, places_NP, steps_N, ends_N, on_path = ctx.saved_tensors
-        beyond = _count(places_NP) > ends_N.unsqueeze(1)
-        visits = exp(on_path).masked_fill_(beyond, 0)
-        counts = torch.zeros_like(x_TNC).scatter_add_(2, places_NP.expand_as(visits), visits)
-        grad = (exp(x_TNC) - counts) * grads[0].unsqueeze(1)
-        unused = torch.arange(len(x_TNC), device=x_TNC.device).unsqueeze(1) >= steps_N
-        unused = unused | (grads[0] == 0)  # the loss was infinite and has been set to 0
+        x_TNC, places_PN, left_TN, on_path = ctx.saved_tensors
+        counts = torch.zeros_like(x_TNC)
+        counts.transpose(1, 2).scatter_add_(1, places_PN.expand_as(on_path), on_path.exp2())
+        grad = exp(x_TNC).sub_(counts).mul_(grads[0].unsqueeze(1))
+        unused = (left_TN < 0) | (grads[0] == 0)  # the loss was infinite and has been set to 0
         return grad.masked_fill_(unused.unsqueeze(2), 0), None, None, None, None
 
 
@@ -121,19 +133,19 @@ def ctc_loss(
     limit = targets.numel() if in_a_row else targets.shape[-1]
     sizes = _as_lengths("target_lengths", target_lengths, n, limit).to(device)
     labels = torch.full((n, int(sizes.max()) if n else 0), blank, device=device)
-    counts = _count(labels) < sizes.unsqueeze(1)
+    beyond = (sizes <= _column(labels.shape[1], sizes)).T
     given = targets.to(device, torch.int64)
-    given = given if in_a_row else given.reshape(n, -1)[:, : labels.shape[1]][counts]
-    labels = labels.masked_scatter(counts, given)
-    if labels.numel() and not 0 <= int(labels.min()) <= int(labels.max()) < c:
-        raise RuntimeError(
-            f"ctc_loss: labels must be 0 to {c - 1}, found {int(labels.min())} to "
-            f"{int(labels.max())}"
-        )
-    places = labels.new_full((n, 2 * labels.shape[1] + 1), blank)
-    places[:, 1::2] = labels
+    if in_a_row:
+        labels = labels.masked_scatter(~beyond, given)
+    else:
+        labels = given.reshape(n, -1)[:, : labels.shape[1]].masked_fill(beyond, blank)
+    low, high = map(int, labels.aminmax()) if labels.numel() else (0, 0)
+    if not 0 <= low <= high < c:
+        raise RuntimeError(f"ctc_loss: labels must be 0 to {c - 1}, found {low} to {high}")
+    places = labels.new_full((2 * labels.shape[1] + 1, n), blank)
+    places[1::2] = labels.T
     losses = _CTC.apply(x_TNC, places, steps, 2 * sizes, blank)
-    losses = losses.masked_fill(losses == -NOTHING, 0) if zero_infinity else losses
+    losses = losses.masked_fill(losses == math.inf, 0) if zero_infinity else losses
     losses = losses / sizes.clamp(min=1) if reduction == "mean" else losses
     return reduce_loss("ctc_loss", losses if batched else losses.squeeze(0), reduction)
 
