@@ -57,7 +57,7 @@ def test_pairs_that_it_knows_in_another_order_are_translated_as_before(translato
 def test_words_that_it_does_not_know_are_unk_and_counted(translator, tmp_path):
     answer = told(translator, write_pairs(tmp_path / "other.tsv", [("zebras run .", "je cours .")]))
     assert "33% of the sources' words and 0% of the targets' are not known" in answer.err
-    source = Vocab.load(translator / "vocabularies" / "source.tsv")
+    source = Vocab.load(translator / "kept" / "source.tsv")
     changed = {"data": str(tmp_path / "other.tsv")}
     prepared = trained_model(trained_run(str(translator)), "cpu", changed)
     ((source_BS, _, _), _) = next(iter(prepared.valid.epoch(0, 0)))
@@ -67,7 +67,7 @@ def test_words_that_it_does_not_know_are_unk_and_counted(translator, tmp_path):
 def test_its_loss_is_that_of_the_logits_of_its_own_numbers(translator, tmp_path):
     file = write_pairs(tmp_path / "one.tsv", [("i run .", "je cours .")])
     prepared = trained_model(trained_run(str(translator)), "cpu", {"data": str(file)})
-    target = Vocab.load(translator / "vocabularies" / "target.tsv")
+    target = Vocab.load(translator / "kept" / "target.tsv")
     inputs, _ = next(iter(prepared.valid.epoch(0, 0)))
     with torch.no_grad():
         log_p = prepared.experiment.model(inputs)[0].log_softmax(1)
@@ -84,12 +84,12 @@ def test_pairs_of_which_it_knows_nothing_are_refused(translator, tmp_path):
     assert "ru.tsv: has no word that the model knows" in said.err
 
 
-def test_a_run_that_kept_no_vocabulary_is_named(translator, tmp_path):
+def test_a_run_that_has_kept_nothing_is_named(translator, tmp_path):
     run = shutil.copytree(translator, tmp_path / "run")
-    shutil.rmtree(run / "vocabularies")
+    shutil.rmtree(run / "kept")
     said = call("eval", run, "--data", write_pairs(tmp_path / "other.tsv", PAIRS))
     assert said.status != 0
-    assert "has kept no vocabulary to read other data by" in said.err
+    assert "has kept nothing to read other data by" in said.err
 
 
 def test_one_of_dates_reads_a_file_of_dates_digit_by_digit(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fathom.cli.output import Answer, short, table
-from fathom.cli.use import trained_model, trained_run
+from fathom.cli.use import model_in_use, trained_run
 from fathom.core.arguments import Bounds, Count, Fraction, NonNegative
 from fathom.core.errors import SettingError, did_you_mean
 
@@ -74,7 +74,7 @@ def predict(
     """
     target = None if save is None else _target(save)
     found = trained_run(run)
-    prepared = trained_model(found, device)
+    prepared = model_in_use(found, device)
     predictor = prepared.experiment.predictor
     if predictor is None:
         raise SettingError(found.recipe, "has nothing to predict", "see `fathom list`")

@@ -103,7 +103,8 @@ def run(recipe: str, /, *, given: Given) -> Answer:
 def resume(run: str, /, *, given: Given) -> Answer:
     """Go on where a run stopped: on the CPU, bit for bit as if it had not.
 
-    Only --lr, --epochs and --patience may differ; everything else comes from the run.
+    Only --lr, --epochs and --patience may differ, and --data if the same data are elsewhere now;
+    everything else comes from the run.
 
     Args:
         run: a run's folder, or a recipe for its latest run

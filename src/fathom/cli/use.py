@@ -52,8 +52,15 @@ def _has_weights(run: Run) -> bool:
     return run.weights.is_file() or any(run.checkpoints.glob("*"))
 
 
+def model_in_use(run: Run, device: str) -> Prepared:
+    """A run's model with its weights and its predictor; its data are not read."""
+    from fathom.engine.trained import trained
+
+    return trained(run, recipe_of(run), {}, device=device, say=stderr().print, unread=True)
+
+
 def trained_model(run: Run, device: str, changes: dict[str, Any] | None = None) -> Prepared:
-    """A run's experiment with its weights, `changes` instead of some arguments."""
+    """A run's experiment with its weights and its data, `changes` instead of some arguments."""
     from fathom.engine.trained import trained
 
     return trained(run, recipe_of(run), changes or {}, device=device, say=stderr().print)
@@ -131,7 +138,7 @@ def export(
     target = Path(out) if out else found.folder / f"{found.recipe}.{suffix}"
     if target.exists() and not force:
         raise SettingError(str(target), "is there already", "choose another --out, or say --force")
-    facts = write(trained_model(found, "cpu"), to, target)
+    facts = write(model_in_use(found, "cpu"), to, target)
 
     def page(console: Console) -> None:
         console.print(f"wrote    {short(target)}  ({target.stat().st_size:,} bytes)")

@@ -23,12 +23,15 @@ import torch
 from torch import Tensor
 
 from fathom.core.errors import DataError, SettingError
+from fathom.core.kept import unread
 from fathom.core.paths import cache_dir
+from fathom.data import shapes
 from fathom.data.archives import extract
 from fathom.data.compressed import unpacked
 from fathom.data.files import named, reading, write_fault
 from fathom.data.folders import form_of, read_split
-from fathom.data.picture_set import PictureSet, Split
+from fathom.data.made_contest import made_contest
+from fathom.data.picture_set import PictureKind, PictureSet, Split, keep_kind, known_kind
 from fathom.data.pictures import SUFFIXES, is_picture_name
 from fathom.data.splits import held_out
 from fathom.data.tables import Table, read_csv
@@ -82,6 +85,20 @@ class Contest:
         test = read_split(unlabelled, [""], form, "test")
         return PictureSet(str(self.folder), train, valid, self.classes), test
 
+    def pictures_as(self, kind: PictureKind) -> tuple[PictureSet, Split]:
+        """All of `train` as a model takes them that was trained elsewhere, and the test pictures.
+
+        Raises DataError for a class that it does not know.
+        """
+        if strange := [name for name in self.classes if name not in kind.classes]:
+            wrong = f"its classes are not those that were trained on ({', '.join(strange[:3])})"
+            raise DataError(named(self.folder), wrong, "give it labels that the model knows")
+        rows = [(file, kind.classes.index(self.classes[label])) for file, label in self.train]
+        valid = read_split(rows, kind.classes, kind.held, "valid")
+        test = read_split([(file, 0) for file in self.test], [""], kind.held, "test")
+        found = PictureSet(str(self.folder), valid, valid, kind.classes, elsewhere=True)
+        return found, test
+
     def answers(self, probabilities: Tensor) -> str:
         """The class of each test picture, as csv, from (tests, classes)."""
         names = [self.classes[guess] for guess in probabilities.argmax(1).tolist()]
@@ -93,6 +110,43 @@ class Contest:
         numbers = [[f"{value:.10g}" for value in row] for row in probabilities.tolist()]
         rows = [[file.stem, *row] for file, row in zip(self.test, numbers, strict=True)]
         return _csv([self.id_column, *self.classes], rows)
+
+
+def enter(
+    word: str,
+    *,
+    first: int | None,
+    share: float,
+    seed: int,
+    folders: str | None = None,
+    size: int | None = None,
+    channels: int | None = None,
+    retrain: bool = False,
+) -> tuple[Contest, PictureSet, Split]:
+    """A contest (`shapes`, or as `read_contest` takes it), what is trained and measured on, and
+    the test pictures.
+
+    Held out is that `share` of every class, drawn by `seed`; `folders` are made of links there. Of
+    a contest that a trained model is measured on, all labelled pictures are held out.
+    """
+    kind = known_kind()
+    if kind is not None and unread():
+        pictures = kind.stand_in(word)
+        return (
+            Contest(Path(word), (), kind.classes, (), IDS[0], LABELS[0]),
+            pictures,
+            pictures.valid,
+        )
+    place = made_contest() if word == shapes.SOURCE.name else word
+    contest = read_contest(place, first=first if kind is None else None)
+    if kind is not None:
+        return (contest, *contest.pictures_as(kind))
+    held = contest.held_out(share, seed)
+    if folders is not None:
+        link_folders(contest, held, Path(folders).expanduser())
+    pictures, test = contest.pictures(held, size=size, channels=channels, retrain=retrain)
+    keep_kind(pictures)
+    return contest, pictures, test
 
 
 def read_contest(word: str | Path, *, first: int | None = None) -> Contest:

@@ -10,9 +10,9 @@ Shapes   N rows, F features.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -73,6 +73,7 @@ class Word:
 
 
 Column = Number | Date | Word
+KINDS: dict[str, type[Column]] = {"number": Number, "date": Date, "word": Word}
 
 
 class Scales(NamedTuple):
@@ -138,6 +139,24 @@ class Features:
         raw = np.where(log == 1, np.log1p(np.maximum(raw, 0)), raw)
         scaled = np.where(np.isnan(raw), 0.0, (raw - mean) / std).clip(-self.clip, self.clip)
         return torch.from_numpy(scaled.astype(np.float32))
+
+    def as_facts(self) -> dict[str, Any]:
+        """In plain words and numbers; `of_facts` makes the same features of them again."""
+        kinds = {kind: name for name, kind in KINDS.items()}
+        columns = [{"kind": kinds[type(column)], **asdict(column)} for column in self.columns]
+        clip = None if math.isinf(self.clip) else self.clip
+        return {"columns": columns, "missing": self.missing, "logs": self.logs, "clip": clip}
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any]) -> Features:
+        columns: list[Column] = []
+        for told in facts["columns"]:
+            known = {name: value for name, value in told.items() if name != "kind"}
+            if "words" in known:
+                known["words"] = tuple(known["words"])
+            columns.append(KINDS[told["kind"]](**known))
+        clip = math.inf if facts["clip"] is None else float(facts["clip"])
+        return cls(tuple(columns), facts["missing"], (), bool(facts["logs"]), clip)
 
     def learned_from(self, table: Table) -> Features:
         """The same features with the scales of other rows, and of theirs alone."""

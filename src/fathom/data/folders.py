@@ -3,14 +3,18 @@
     flowers/rose/1.jpg              flowers/train/rose/1.jpg
     flowers/tulip/2.png     or      flowers/valid/rose/2.jpg   (valid, val, test or validation)
 
-Pictures may have any sizes and be grey or in colour. Those that fit in memory are decoded once.
+Pictures may have any sizes and be grey or in colour. Those in folders within a class's folder are
+of that class too. Files that are no pictures are left out, and that is said. Those that fit in
+memory are decoded once.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -19,8 +23,9 @@ from torch import Tensor
 from fathom.core.errors import DataError
 from fathom.data import fingerprints
 from fathom.data.files import named, reading
-from fathom.data.picture_set import Form, Pictures, PictureSet, Split
+from fathom.data.picture_set import Form, PictureKind, Pictures, PictureSet, Split
 from fathom.data.pictures import (
+    SUFFIXES,
     is_grey,
     is_picture_name,
     open_picture,
@@ -34,7 +39,9 @@ from fathom.data.workers import WorkerBatches
 HELD_OUT = 0.2
 FITS = 2 << 30  # bytes of decoded pictures that are kept in memory
 LARGEST = 224  # what pictures of differing sizes are made, unless they are smaller or `size` says
+Rows = tuple[tuple[Path, int], ...]  # pictures with the numbers of their classes
 VALID_NAMES = ("valid", "val", "validation", "test")
+NOT_SAID = ("Thumbs.db", "desktop.ini")  # that systems leave everywhere; others begin with a point
 
 
 @dataclass(frozen=True)
@@ -118,27 +125,42 @@ def read_folder(
     """
     train_folder, valid_folder = _splits_of(folder)
     classes = _class_names(train_folder)
-    train = _listed(train_folder, classes)
+    found = _listed(train_folder, classes)
     if valid_folder is not None:
         if unknown := set(_class_names(valid_folder, at_least=1)) - set(classes):
             wrong = f"has the class {sorted(unknown)[0]}, which {train_folder.name} has not"
             raise DataError(named(valid_folder), wrong, "give both the same class folders")
-        valid = _listed(valid_folder, classes, may_lack=True)
+        more = _listed(valid_folder, classes, may_lack=True)
+        train, valid = found.pairs, more.pairs
+        found = _Listing.joined([found, more])
     else:
-        labels = torch.tensor([label for _, label in train])
-        for label, name in enumerate(classes):
-            if int((labels == label).sum()) < 2:
-                wrong = "has one picture: none can be held out"
-                raise DataError(f"class {name} of {named(folder)}", wrong, "add another")
-        held = held_out(labels, HELD_OUT, seed).tolist()
-        valid = [pair for pair, out in zip(train, held, strict=True) if out]
-        train = [pair for pair, out in zip(train, held, strict=True) if not out]
+        train, valid = _apart(folder, found.pairs, classes, seed)
     form = form_of([*train, *valid], classes, size, channels)
     splits = [
         read_split(pairs, classes, form, split, fits)
         for pairs, split in ((train, "train"), (valid, "valid"))
     ]
-    return PictureSet(str(folder), splits[0], splits[1], tuple(classes))
+    return PictureSet(str(folder), splits[0], splits[1], tuple(classes), found.notes(folder))
+
+
+def read_as(folder: Path, kind: PictureKind, *, fits: int = FITS) -> PictureSet:
+    """Pictures that a trained model is measured on: of classes that it knows, as it is given them.
+
+    All are held out, but those of a folder train that stands beside another. Raises DataError for
+    a class that the model does not know; one that is not there does not matter.
+    """
+    train_folder, valid_folder = _splits_of(folder)
+    splits, listings = [], []
+    for part in dict.fromkeys((train_folder, valid_folder or train_folder)):
+        if strange := [n for n in _class_names(part, at_least=1) if n not in kind.classes]:
+            wrong = f"its classes are not those that were trained on ({', '.join(strange[:3])})"
+            raise DataError(named(part), wrong, "give it the class folders that the model knows")
+        listed = _listed(part, kind.classes, may_lack=True)
+        split = read_split(listed.pairs, kind.classes, kind.held, "valid", fits)
+        splits.append(split if kind.form == kind.held else split.resized(kind.form[1]))
+        listings.append(listed)
+    notes = _Listing.joined(listings).notes(folder)
+    return PictureSet(str(folder), splits[0], splits[-1], kind.classes, notes, elsewhere=True)
 
 
 def _splits_of(folder: Path) -> tuple[Path, Path | None]:
@@ -147,6 +169,21 @@ def _splits_of(folder: Path) -> tuple[Path, Path | None]:
         if train.is_dir() and (folder / name).is_dir():
             return train, folder / name
     return folder, None
+
+
+def _apart(folder: Path, pairs: Rows, classes: Sequence[str], seed: int) -> tuple[Rows, Rows]:
+    """Those to train on, and a part of each class to hold out."""
+    labels = torch.tensor([label for _, label in pairs])
+    for label, name in enumerate(classes):
+        if int((labels == label).sum()) < 2:
+            wrong = "has one picture: none can be held out"
+            raise DataError(f"class {name} of {named(folder)}", wrong, "add another")
+    held = held_out(labels, HELD_OUT, seed).tolist()
+    train, valid = (
+        tuple(pair for pair, out in zip(pairs, held, strict=True) if out == wanted)
+        for wanted in (False, True)
+    )
+    return train, valid
 
 
 def _class_names(folder: Path, *, at_least: int = 2) -> list[str]:
@@ -164,22 +201,88 @@ def _class_names(folder: Path, *, at_least: int = 2) -> list[str]:
     return names
 
 
-def _listed(
-    folder: Path, classes: Sequence[str], *, may_lack: bool = False
-) -> list[tuple[Path, int]]:
-    pairs = []
-    for label, name in enumerate(classes):
-        inner = folder / name
-        with reading(inner):
-            files = (
-                sorted(p for p in inner.iterdir() if is_picture_name(p)) if inner.is_dir() else []
+@dataclass(frozen=True)
+class _Listing:
+    """Pictures with their classes, files that are none, and the folders within class folders."""
+
+    pairs: Rows = ()
+    strange: tuple[Path, ...] = ()
+    inner: tuple[Path, ...] = ()
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Listing]) -> _Listing:
+        columns = zip(*((part.pairs, part.strange, part.inner) for part in parts), strict=True)
+        return cls(*(tuple(chain.from_iterable(column)) for column in columns))
+
+    def notes(self, folder: Path) -> tuple[str, ...]:
+        """What of the folder was left out, and what was taken in that may be meant otherwise."""
+        said = []
+        if self.strange:
+            first = named(self.strange[0].relative_to(folder))
+            kinds = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+            said.append(
+                f"left out {_counted(self.strange, 'file')} of {named(folder)}: "
+                f"{first}{_the_first(self.strange)} is not {kinds}"
             )
-        if not files and not may_lack:
-            raise DataError(f"class {name} of {named(folder)}", "has no pictures", "add some")
-        pairs += [(file, label) for file in files]
-    if not pairs:
+        if self.inner:
+            first = named(self.inner[0].relative_to(folder))
+            said.append(
+                f"took in {_counted(self.inner, 'folder')} within class folders of "
+                f"{named(folder)}: pictures of {first}{_the_first(self.inner)} are of that class"
+            )
+        return tuple(said)
+
+
+def _counted(paths: Sequence[Path], kind: str) -> str:
+    return f"{len(paths):,} {kind}{'s' * (len(paths) > 1)}"
+
+
+def _the_first(paths: Sequence[Path]) -> str:
+    return ", the first," if len(paths) > 1 else ""
+
+
+def _listed(folder: Path, classes: Sequence[str], *, may_lack: bool = False) -> _Listing:
+    parts = []
+    for label, name in enumerate(classes):
+        listing = _of_class(folder / name, label) if (folder / name).is_dir() else _Listing()
+        if not listing.pairs and not may_lack:
+            thing, wrong, remedy = f"class {name} of {named(folder)}", "has no pictures", "add some"
+            if listing.strange:
+                wrong += f" ({listing.strange[0].name} is of a kind that is not read)"
+                remedy = f"use {', '.join(SUFFIXES)}"
+            raise DataError(thing, wrong, remedy)
+        parts.append(listing)
+    if not any(listing.pairs for listing in parts):
         raise DataError(named(folder), "has no pictures", "add some")
-    return pairs
+    return _Listing.joined(parts)
+
+
+def _of_class(folder: Path, label: int) -> _Listing:
+    """What is in a class's folder and in those within it, by name; nothing that is hidden."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    files: list[Path] = []
+    inner: list[Path] = []
+    seen: set[str] = set()
+    with reading(folder):
+        for where, folders, names in os.walk(folder, onerror=fail, followlinks=True):
+            if (place := os.path.realpath(where)) in seen:  # a link to a folder that it is in
+                folders.clear()
+                continue
+            seen.add(place)
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            here = [Path(where, n) for n in names if not n.startswith(".") and n not in NOT_SAID]
+            files += here
+            if where != str(folder) and any(map(is_picture_name, here)):
+                inner.append(Path(where))
+    files.sort()
+    return _Listing(
+        tuple((file, label) for file in files if is_picture_name(file)),
+        tuple(file for file in files if not is_picture_name(file)),
+        tuple(sorted(inner)),
+    )
 
 
 def _thing(file: Path, name: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from fathom.core.errors import DataError, SettingError, did_you_mean
+from fathom.core.kept import keep, known, unread
 from fathom.core.order import permutation
-from fathom.core.vocabularies import keep, known
 from fathom.data import fra_eng, written_dates
 from fathom.data.files import named
 from fathom.data.sources import sources
@@ -34,6 +34,7 @@ PairFile = Annotated[
 RESERVED = ("<pad>", "<bos>", "<eos>")
 PAD, BOS, EOS = 1, 2, 3  # `<unk>` is 0
 MOST_STEPS = 1_000
+PAIR = "pair.tsv"  # the first one, which a run keeps to show what to write
 SIDES = {False: ("source", "target"), True: ("written", "meant")}  # of words, of dates
 Sentence = Sequence[str]
 
@@ -222,8 +223,9 @@ def pair_set(
         wrong = f"is not in [2, {MOST_STEPS}]"
         raise SettingError(f"--num-steps {num_steps}", wrong, "a token and <eos> are two")
     for dated, sides in SIDES.items():
-        if None not in (saved := [known(side) for side in sides]):
-            return _elsewhere(name_or_file, dated, map(str, saved), num_steps, seed)
+        if None not in (saved := [known(f"{side}.tsv") for side in sides]):
+            source, target = (Vocab.parsed(str(text), "a vocabulary of the run") for text in saved)
+            return _elsewhere(name_or_file, dated, source, target, num_steps, seed)
     # A source has several translations: enough lines for those held out to have others.
     most = None if examples is None else math.ceil(examples * (1 + 2 * held_out)) + 100
     pairs = load_pairs(name_or_file, most=most, seed=seed)
@@ -231,22 +233,31 @@ def pair_set(
     source, target = (vocabulary(side, min_freq) for side in (train.sources, train.targets))
     sides = SIDES[name_or_file == written_dates.SOURCE.name]
     for side, vocab in zip(sides, (source, target), strict=True):
-        keep(side, vocab.as_text)
+        keep(f"{side}.tsv", vocab.as_text)
+    first = pairs.source_text(pairs.sources[0]), pairs.target_text(pairs.targets[0])
+    keep(PAIR, lambda: "\t".join(first) + "\n")
     return PairSet(train, valid, source, target, num_steps)
 
 
 def _elsewhere(
-    name_or_file: str, dated: bool, saved: Iterable[str], num_steps: int, seed: int
+    name_or_file: str, dated: bool, source: Vocab, target: Vocab, num_steps: int, seed: int
 ) -> PairSet:
-    """Pairs in the tokens and the vocabularies of those that a model was trained on."""
-    pairs = load_pairs(name_or_file, seed=seed)
+    """Pairs in the tokens and the vocabularies of those that a model was trained on.
+
+    Where they are not to be read, one pair stands in for them.
+    """
+    if not unread():
+        pairs = load_pairs(name_or_file, seed=seed)
+    elif (pair := known(PAIR)) is not None:
+        pairs = parsed(pair, f"{PAIR} of the run")
+    else:
+        pairs = Pairs(name_or_file, [source.tokens[-1:]], [target.tokens[-1:]])
     if dated and pairs.tokens is not written_dates.tokens:
         both = zip(pairs.sources, pairs.targets, strict=True)
         pairs = _dates(
             pairs.name, [(" ".join(source), " ".join(target)) for source, target in both]
         )
-    source, target = (Vocab.parsed(text, "a vocabulary of the run") for text in saved)
-    if 1.0 in (_unknown(source, pairs.sources), _unknown(target, pairs.targets)):
+    if not unread() and 1.0 in (_unknown(source, pairs.sources), _unknown(target, pairs.targets)):
         remedy = "give it pairs of the languages that it was trained on"
         raise DataError(pairs.name, "has no word that the model knows", remedy)
     return PairSet(pairs, pairs, source, target, num_steps)

@@ -5,15 +5,16 @@ Shapes   N pictures, C channels (1 grey, 3 colour), H by W pixels; uint8 until t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from fathom.core.errors import DataError
 from fathom.core.experiment import Batches
+from fathom.core.kept import keep_facts, known_as
 from fathom.core.order import permutation
 from fathom.data import fingerprints
 from fathom.data.batches import TensorBatches
@@ -23,6 +24,8 @@ from fathom.data.treatment import PLAIN, Treatment
 from fathom.vision.resize import resize
 
 Form = tuple[int, int, int]
+KEPT = "pictures.json"
+STAND_IN = 64  # pictures, at most
 
 
 class Split(Protocol):
@@ -159,12 +162,18 @@ class Pictures:
 
 @dataclass(frozen=True)
 class PictureSet:
-    """Pictures to train on, pictures held out, and the names of the classes by number."""
+    """Pictures to train on, pictures held out, and the names of the classes by number.
+
+    `notes` are what is to be said of them. None of those `elsewhere` was trained on: they are
+    pictures that a trained model is measured on.
+    """
 
     name: str
     train: Split
     valid: Split
     classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    elsewhere: bool = False
 
     @property
     def form(self) -> Form:
@@ -186,6 +195,47 @@ class PictureSet:
     def fingerprint(self) -> str:
         parts = (self.train.fingerprint(), self.valid.fingerprint(), *self.classes)
         return fingerprints.of_words(parts)
+
+
+@dataclass(frozen=True)
+class PictureKind:
+    """What a model has to know of its pictures: their classes, and the form that they are kept in
+    and given to it in."""
+
+    classes: tuple[str, ...]
+    held: Form
+    form: Form
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> PictureKind:
+        held, form = ((int(C), int(H), int(W)) for C, H, W in (facts["held"], facts["form"]))
+        return cls(tuple(map(str, facts["classes"])), held, form)
+
+    def stand_in(self, name: str) -> PictureSet:
+        """A noisy picture of each class, or of the first ones: of this kind, and no more."""
+        labels = torch.arange(min(len(self.classes), STAND_IN))
+        chance = torch.Generator().manual_seed(0)
+        noise = torch.randint(256, (len(labels), *self.held), dtype=torch.uint8, generator=chance)
+        pictures = Pictures(
+            noise,
+            labels,
+            len(self.classes),
+            split="stand-in",
+            size=None if self.form == self.held else self.form[1],
+        )
+        return PictureSet(name, pictures, pictures, self.classes, elsewhere=True)
+
+
+def known_kind() -> PictureKind | None:
+    """The kind that a trained model knows, in whose form and classes pictures are to be read."""
+    return known_as(KEPT, PictureKind.of)
+
+
+def keep_kind(pictures: PictureSet) -> None:
+    """Leave the kind of what is trained on for its run."""
+    held, form = pictures.train.held, pictures.form
+    facts = {"classes": pictures.classes, "held": held, "form": form}
+    keep_facts(KEPT, lambda: facts)
 
 
 def read_pictures(paths: Sequence[str], held: Form, form: Form) -> tuple[list[str], Tensor]:

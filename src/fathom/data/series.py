@@ -9,15 +9,17 @@ Shapes   N steps, V variables, W steps in a window: windows (N - W, W, V), next 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fathom.core.errors import DataError, SettingError
+from fathom.core.kept import keep_facts, known_as, unread
 from fathom.data.dates import dates_begin_with, years_since_2000
 from fathom.data.tables import Table, read_csv
 
@@ -25,6 +27,7 @@ SeriesFile = Annotated[
     str, "a series: sine (made), or a .csv file, a row a step, with or without a column of dates"
 ]
 SINE_STEPS, SINE_NOISE = 1_000, 0.2
+KEPT = "series.json"
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,14 @@ class Series:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def of(self, names: Sequence[str]) -> Series:
+        """The same variables in the order of `names`. Raises DataError if they are others."""
+        if sorted(self.names) != sorted(names):
+            wrong = f"has the variables {', '.join(self.names)}"
+            raise DataError(self.name, wrong, f"give those of the training, {', '.join(names)}")
+        columns = [self.names.index(name) for name in names]
+        return replace(self, names=list(names), values=self.values[:, columns])
 
 
 def sine(seed: int) -> Series:
@@ -144,3 +155,87 @@ def windows(values_NV: Tensor, width: int) -> tuple[Tensor, Tensor]:
     """The `width` rows before each row, (N - width, width, V), and the row itself."""
     inputs = values_NV.unfold(0, width, 1)[:-1].transpose(1, 2)
     return inputs.contiguous(), values_NV[width:].contiguous()
+
+
+@dataclass(frozen=True)
+class Windowed:
+    """A series in windows, by its scale if it has one: `inputs` (N - W, W, V) and what follows.
+
+    The first `trained` windows are to train on. All of a series `elsewhere` are only measured on.
+    """
+
+    series: Series
+    scale: Scale | None
+    inputs: Tensor
+    following: Tensor
+    trained: int
+    elsewhere: bool = False
+
+    @property
+    def train(self) -> tuple[Tensor, Tensor]:
+        last = None if self.elsewhere else self.trained
+        return self.inputs[:last], self.following[:last]
+
+    @property
+    def valid(self) -> tuple[Tensor, Tensor]:
+        first = 0 if self.elsewhere else self.trained
+        return self.inputs[first:], self.following[first:]
+
+
+def windowed(
+    name_or_file: str, *, window: int, train_share: float, target: str | None, seed: int
+) -> Windowed:
+    """A series in windows, of which the first `train_share` are trained on and give the scale.
+
+    The sine is not scaled. Another series than its own is scaled for a trained model as that was.
+
+    Raises SettingError where nothing is left to train or to measure on, and as `load_series` does.
+    """
+    if (known := known_as(KEPT, _Known.of_facts)) is not None:
+        return _elsewhere(name_or_file, known, window, target, seed)
+    series = load_series(name_or_file, target=target, seed=seed)
+    trained = round(train_share * len(series))
+    if not 1 <= trained < len(series) - window:
+        wrong = f"leaves {trained} of {len(series)} steps to train on and a window of {window}"
+        raise SettingError(f"--train-share {train_share}", wrong, "give a longer series")
+    scale = None if name_or_file == "sine" else scale_of(series.values[: trained + window])
+    keep_facts(KEPT, _Known(series.names, scale).as_facts)
+    return _in_windows(series, scale, window, trained)
+
+
+class _Known(NamedTuple):
+    """What a run keeps of its series."""
+
+    names: list[str]
+    scale: Scale | None
+
+    def as_facts(self) -> dict[str, Any]:
+        scale = self.scale
+        told = {} if scale is None else {"mean": scale.mean.tolist(), "std": scale.std.tolist()}
+        return {"variables": self.names, **told}
+
+    @classmethod
+    def of_facts(cls, facts: Mapping[str, Any]) -> _Known:
+        told = [torch.tensor(facts[name]) for name in ("mean", "std") if name in facts]
+        return cls(list(map(str, facts["variables"])), Scale(*told) if told else None)
+
+
+def _elsewhere(
+    name_or_file: str, known: _Known, window: int, target: str | None, seed: int
+) -> Windowed:
+    """Another series; where none is to be read, one that never changes."""
+    if unread():
+        values, times = torch.zeros(window + 1, len(known.names)), torch.arange(window + 1.0)
+        series = Series(name_or_file, known.names, values, times, "step", [])
+    else:
+        series = load_series(name_or_file, target=target, seed=seed).of(known.names)
+    if len(series) <= window:
+        wrong = f"has {len(series)} steps, no window of {window} and one after it"
+        raise DataError(series.name, wrong, "give more")
+    found = _in_windows(series, known.scale, window, 0)
+    return replace(found, elsewhere=True)
+
+
+def _in_windows(series: Series, scale: Scale | None, window: int, trained: int) -> Windowed:
+    values_NV = series.values if scale is None else scale.apply(series.values)
+    return Windowed(series, scale, *windows(values_NV, window), trained)

@@ -18,11 +18,14 @@ import torch
 from torch import Tensor
 
 from fathom.core.errors import DataError, SettingError, did_you_mean
-from fathom.core.vocabularies import keep, known
+from fathom.core.kept import keep, known, unread
 from fathom.data import text_files
 from fathom.data.sources import sources
 from fathom.text.tokenise import Unit, joined, letters, tokens
 from fathom.text.vocab import Vocab, index
+
+STANDS_IN = 1 << 16  # tokens: more than a window has
+SHOWN = 400  # tokens that a run keeps of its text, to show what to write
 
 Texts = Annotated[str, "a text: time-machine, pydoc, or a .txt file"]
 Units = Annotated[Unit, "what a token is"]
@@ -103,15 +106,19 @@ def load_text(name_or_file: str, *, unit: Unit = "char", min_freq: int = 1) -> T
     """
     manner = "letters" if name_or_file in sources() else "text"
     for known_as, clean in TREATMENTS.items():
-        if (saved := known(known_as)) is not None:
+        if (saved := known(f"{known_as}.tsv")) is not None:
+            vocab = Vocab.parsed(saved, "the run's vocabulary")
+            if unread():
+                return _stand_in(name_or_file, known(f"{known_as}.txt") or "", vocab, unit, clean)
             read = pieces(name_or_file)
             if known_as != manner:
                 read = (f"{clean(piece)} " for piece in read)
-            vocab = Vocab.parsed(saved, "the run's vocabulary")
             return _elsewhere(name_or_file, read, vocab, unit, clean)
     vocab, ids = index((tokens(p, unit) for p in pieces(name_or_file)), min_freq=min_freq)
-    keep(manner, vocab.as_text)
-    return Text(name_or_file, unit, vocab, torch.from_numpy(ids), TREATMENTS[manner])
+    text = Text(name_or_file, unit, vocab, torch.from_numpy(ids), TREATMENTS[manner])
+    keep(f"{manner}.tsv", vocab.as_text)
+    keep(f"{manner}.txt", lambda: text.some_words(len(text) // 10, SHOWN))
+    return text
 
 
 def _elsewhere(
@@ -125,6 +132,14 @@ def _elsewhere(
         remedy = "give it a text like the one that it was trained on"
         raise DataError(name, f"has no {unit} that the model knows", remedy)
     ids = torch.frombuffer(numbers, dtype=torch.int32)
+    return Text(name, unit, vocab, ids, clean, elsewhere=True)
+
+
+def _stand_in(name: str, words: str, vocab: Vocab, unit: Unit, clean: Callable[[str], str]) -> Text:
+    """The same few `words` over and over, or the vocabulary, in place of the text itself."""
+    spaced = words + " " * (" " in vocab)
+    few = vocab.encode(tokens(spaced, unit) if words else vocab)
+    ids = torch.tensor(few, dtype=torch.int32).repeat(-(-STANDS_IN // len(few)))
     return Text(name, unit, vocab, ids, clean, elsewhere=True)
 
 

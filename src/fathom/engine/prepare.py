@@ -14,10 +14,10 @@ from torch import nn
 from fathom.core.devices import choose_device, keep_freed_memory
 from fathom.core.experiment import Batches, Experiment
 from fathom.core.findings import Findings
+from fathom.core.kept import keeping
 from fathom.core.paths import write_whole
 from fathom.core.recipe import Recipe
 from fathom.core.seeds import seed_everything
-from fathom.core.vocabularies import vocabularies
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,14 +50,14 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An experiment with its model and data on `device`."""
+    """An experiment with its model and data on `device`, and what is to be kept of the data."""
 
     experiment: Experiment
     device: torch.device
     train: Batches
     valid: Batches | None
     channels_last: bool
-    vocabularies: Mapping[str, str]
+    kept: Mapping[str, str]
 
     def data_facts(self) -> dict[str, Any]:
         """How much data there is and its sum, by split."""
@@ -82,10 +82,12 @@ def prepare(
     device: str,
     limit: int | None = None,
     known: Mapping[str, str] | None = None,
+    unread: bool = False,
 ) -> Prepared:
     """The recipe's experiment under its seed, at most `limit` batches an epoch.
 
-    With `known` vocabularies the data are others than those that it was trained on.
+    With what a run has kept `known`, the data are others than those that it was trained on; or, if
+    they are to stay `unread`, made up in their form.
 
     Networks with torch's 2-d convolutions are laid out channels last, if that is safe: on the CPU
     LeNet gains 1.06 to 1.19 times the speed.
@@ -93,7 +95,7 @@ def prepare(
     place = choose_device(device)
     keep_freed_memory()
     seed_everything(seed)
-    with vocabularies(known) as made:
+    with keeping(known, unread=unread) as kept:
         experiment: Experiment = recipe.function(**settings)
     convolutions = [m for m in experiment.model.modules() if isinstance(m, nn.Conv2d)]
     convolves = bool(convolutions) and not (
@@ -109,7 +111,7 @@ def prepare(
         return data if limit is None else data.limit(limit)
 
     valid = None if experiment.valid is None else moved(experiment.valid)
-    return Prepared(experiment, place, moved(experiment.train), valid, convolves, made)
+    return Prepared(experiment, place, moved(experiment.train), valid, convolves, kept)
 
 
 def _breaks_memory(layer: nn.Conv2d) -> bool:

@@ -1,6 +1,6 @@
 """A run is a folder: its papers, its lock, and how it is found again.
 
-runs/lenet/003/  run.json  metrics.jsonl  model.safetensors  checkpoints/  figures/  log.txt
+runs/lenet/003/  run.json  metrics.jsonl  model.safetensors  kept/  checkpoints/  figures/  log.txt
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from fathom.core.errors import CheckpointError, ResourceError, SettingError, did_you_mean
+from fathom.core.errors import CheckpointError, DataError, ResourceError, SettingError, did_you_mean
 from fathom.core.paths import runs_dir, write_whole
 
 _NUMBER = re.compile(r"\d{3,}$")
 _FILES = {"run": "run.json", "metrics": "metrics.jsonl", "weights": "model.safetensors"}
+_KEPT = ("vocabularies", "kept")  # folders of what is kept; the first, of older runs
+_TEXTS = (".json", ".tsv", ".txt")
 
 
 class Run:
@@ -43,10 +45,6 @@ class Run:
     @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
-
-    @property
-    def _vocabularies(self) -> Path:
-        return self.folder / "vocabularies"
 
     @property
     def figures(self) -> Path:
@@ -72,16 +70,36 @@ class Run:
         """Write `metrics.jsonl` anew from what a checkpoint remembers."""
         write_whole(self.folder / _FILES["metrics"], "".join(map(json_line, history)))
 
-    def keep_vocabularies(self, texts: Mapping[str, str]) -> None:
-        """A file for each, from which other data are read as the model knows them."""
+    def keep(self, texts: Mapping[str, str]) -> None:
+        """A file for each: what `core.kept` keeps of the data."""
         for name, text in texts.items():
-            self._vocabularies.mkdir(exist_ok=True)
-            write_whole(self._vocabularies / f"{name}.tsv", text)
+            write_whole(self.folder / _KEPT[-1] / name, text)
 
-    def vocabularies(self) -> dict[str, str]:
-        """Those that were kept, by name."""
-        files = sorted(self._vocabularies.glob("*.tsv"))
-        return {path.stem: path.read_text(encoding="utf-8") for path in files}
+    def kept(self) -> dict[str, str]:
+        """What was kept, by the names of the files. Raises CheckpointError for what is no text."""
+        files = [path for folder in _KEPT for path in sorted((self.folder / folder).glob("*"))]
+        found = {}
+        for path in files:
+            if path.suffix in _TEXTS:
+                try:
+                    found[path.name] = path.read_text(encoding="utf-8")
+                except (OSError, ValueError):
+                    remedy = "copy it anew from where the run was made"
+                    raise CheckpointError(str(path), "cannot be read", remedy) from None
+        return found
+
+    def gone(self, settings: Mapping[str, Any], remedies: Mapping[str, str]) -> DataError | None:
+        """Of a file or folder that it was trained on, that `settings` name and that is not there.
+
+        What to do about it may depend on the argument that names it.
+        """
+        own = self.facts.get("arguments", {})
+        for name, path in self.facts.get("files", {}).items():
+            word = settings.get(name)
+            if word == own.get(name) and not os.path.exists(os.path.expanduser(str(word))):
+                wrong = f"is gone, and {self.folder} was trained with it"
+                return DataError(str(path), wrong, remedies.get(name, "put it back"))
+        return None
 
     def append_metrics(self, record: dict[str, Any]) -> None:
         with open(self.folder / _FILES["metrics"], "a", encoding="utf-8") as file:
@@ -275,6 +293,13 @@ def killed_before(recipe: str) -> Run | None:
     except (SettingError, CheckpointError):
         return None
     return run if run.facts.get("status") == "running" and not run.in_use() else None
+
+
+def files_among(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Where the files and folders are that arguments name, by the arguments' names."""
+    words = {name: value for name, value in settings.items() if isinstance(value, str)}
+    paths = {name: os.path.expanduser(word) for name, word in words.items()}
+    return {name: os.path.abspath(path) for name, path in paths.items() if os.path.exists(path)}
 
 
 def json_line(record: dict[str, Any]) -> str:

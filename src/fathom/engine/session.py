@@ -12,7 +12,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from fathom.core.devices import choose_device, machine, set_threads, versions
-from fathom.core.errors import CheckpointError, SettingError
+from fathom.core.errors import CheckpointError, FathomError, SettingError
 from fathom.core.findings import Findings
 from fathom.core.recipe import Recipe
 from fathom.core.seeds import be_deterministic, seed_everything
@@ -22,7 +22,7 @@ from fathom.engine.finder import find_rate
 from fathom.engine.fit import fit
 from fathom.engine.options import Options
 from fathom.engine.prepare import Surroundings, prepare
-from fathom.engine.runs import Run, create, plain
+from fathom.engine.runs import Run, create, files_among, plain
 
 HARMLESS = ("lr", "epochs", "patience")
 FIXED_OPTIONS = ("seed", "limit_batches")
@@ -53,6 +53,7 @@ def start(
         run.begin(
             kind="study" if options.find_lr else recipe.kind,
             arguments=settings,
+            files=files_among(settings),
             seed=options.seed,
             options=asdict(options),
             started=time.strftime("%Y-%m-%d %H:%M:%S"),
@@ -72,7 +73,7 @@ def start(
                 device=options.device,
                 limit=options.limit_batches,
             )
-            run.keep_vocabularies(prepared.vocabularies)
+            run.keep(prepared.kept)
             run.write(data=prepared.data_facts(), **prepared.class_facts())
             (find_rate if options.find_lr else fit)(run, prepared, options, around)
     return run
@@ -110,9 +111,9 @@ def resume(
 ) -> Run:
     """Go on where a run stopped; `given` and `options` hold only what is to change.
 
-    Raises CheckpointError for a change that would make it another run: only the learning rate,
-    the number of epochs and the patience may change. Nothing of the run is written over before
-    all is known to fit.
+    Raises CheckpointError for a change that would make it another run: only the learning rate, the
+    number of epochs, the patience and the place of the data may change. Nothing of the run is
+    written over before all is known to fit.
     """
     if options.get("find_lr"):
         raise SettingError("--find-lr", "is for a run that begins", "use it with `fathom run`")
@@ -130,15 +131,21 @@ def resume(
         if engine.deterministic:
             be_deterministic()
         _say_differences(run, engine, around)
-        prepared = prepare(
-            recipe, settings, seed=engine.seed, device=engine.device, limit=engine.limit_batches
-        )
+        try:
+            prepared = prepare(
+                recipe, settings, seed=engine.seed, device=engine.device, limit=engine.limit_batches
+            )
+        except FathomError as error:
+            moved = {"data": "put it back, or say where it is now with --data"}
+            if (gone := run.gone(settings, moved)) is None:
+                raise
+            raise gone from error
         data = prepared.data_facts()
         if run.facts.get("data", data) != data:
             wrong = "its data are not those that it saw before (another sha256)"
             raise CheckpointError(str(run.folder), wrong, "start a new run on the new data")
 
-        run.keep_vocabularies(prepared.vocabularies)
+        run.keep(prepared.kept)
 
         def go_on(kept: Checkpoints, training: Training) -> None:
             found = kept.newest()
@@ -156,7 +163,8 @@ def resume(
                     _scale_rates(training, now / before)
                 if settings.get("epochs") != facts.get("arguments", old).get("epochs"):
                     _retime(training)
-            run.begin(arguments=settings, options=asdict(engine), data=data)
+            files = files_among(settings)
+            run.begin(arguments=settings, files=files, options=asdict(engine), data=data)
             run.write_metrics(training.clock.history)
 
         fit(run, prepared, engine, around, go_on=go_on)
@@ -180,7 +188,8 @@ def _compare(
     ]
     for name, before, after in changes:
         around.say(f"{name}: was {before}, is now {after}")
-    bad = [change for change in changes if change[0] not in HARMLESS]
+    may = (*HARMLESS, "data") if "data" in run.facts else HARMLESS  # their sums are compared
+    bad = [change for change in changes if change[0] not in may]
     if bad:
         told = ", ".join(f"{name} was {before} and is now {after}" for name, before, after in bad)
         remedy = "leave it out, or start a new run with `fathom run`"

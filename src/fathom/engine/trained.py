@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fathom.core.devices import set_threads
-from fathom.core.errors import CheckpointError, DataError, SettingError
+from fathom.core.errors import CheckpointError, DataError, FathomError, SettingError
 from fathom.core.recipe import Recipe
 from fathom.engine.checkpoint import Checkpoints
 from fathom.engine.evaluation import evaluate
@@ -24,12 +24,17 @@ def trained(
     *,
     device: str,
     say: Callable[[str], None],
+    unread: bool = False,
 ) -> Prepared:
     """The run's experiment with its weights; `changes` replace arguments (other data).
 
-    Raises SettingError for a study, DataError for data of other classes than it was trained on,
-    CheckpointError where the weights are damaged or do not fit. Words of other data have the
-    numbers that the model knows them by.
+    Data are read to measure on them. If they stay `unread`, the run's folder is all that is needed,
+    and what stands in for them is good for nothing but its form. (A run that has kept nothing of
+    its data still reads them.) Words, classes and columns of other data are those that the model
+    knows.
+
+    Raises SettingError for a study, DataError for data that are gone or of other classes than it
+    was trained on, CheckpointError where the weights are damaged or do not fit.
     """
     if recipe.kind == "study":
         raise SettingError(str(run.folder), "is a study and has no model", "name another run")
@@ -38,15 +43,17 @@ def trained(
     elsewhere = any(own.get(name) != value for name, value in changes.items())
     weights = _weights(run, say)
     set_threads(int(run.facts.get("chosen", {}).get("threads", 1)))
-    prepared = prepare(
-        recipe,
-        settings,
-        seed=int(run.facts.get("seed", 0)),
-        device=device,
-        known=run.vocabularies() if elsewhere else None,
-    )
-    if elsewhere and prepared.vocabularies:
-        wrong = "has kept no vocabulary to read other data by"
+    known = run.kept() if elsewhere or unread else None
+    seed = int(run.facts.get("seed", 0))
+    try:
+        prepared = prepare(recipe, settings, seed=seed, device=device, known=known, unread=unread)
+    except FathomError as error:
+        other = {} if unread else {"data": "put it back, or measure on other data with --data"}
+        if (gone := run.gone(settings, other)) is None:
+            raise
+        raise gone from error
+    if elsewhere and not unread and prepared.kept and "classes" not in run.facts:
+        wrong = "has kept nothing to read other data by"
         raise CheckpointError(str(run.folder), wrong, f"`fathom resume {run.folder}` writes it")
     _check_classes(run, prepared, str(settings.get("data", "its data")))
     restore(prepared.experiment.model, load_safetensors(weights), str(weights))

@@ -59,10 +59,7 @@ class Forecaster:
         """
         if word.endswith((".csv", ".csv.gz")):
             series = of_table(read_csv(Path(word).expanduser()), target=self.names[0])
-            if sorted(series.names) != sorted(self.names):
-                wrong = f"has the variables {', '.join(series.names)}"
-                raise DataError(word, wrong, f"give those of the training, {', '.join(self.names)}")
-            rows = series.values[:, [series.names.index(name) for name in self.names]]
+            rows = series.of(self.names).values
         else:
             rows = self._numbers(word)
         if len(rows) < self.window:

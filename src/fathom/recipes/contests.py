@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
@@ -15,8 +14,7 @@ from fathom.core.experiment import Experiment
 from fathom.core.findings import Findings, Number
 from fathom.core.recipe import recipe
 from fathom.core.seeds import current_seed
-from fathom.data.contest import Contest, link_folders, read_contest
-from fathom.data.made_contest import made_contest
+from fathom.data.contest import Contest, enter
 from fathom.data.picture_set import Split
 from fathom.data.treatment import PLAIN, Treatment
 from fathom.models.heads import (
@@ -72,6 +70,7 @@ def kaggle_cifar10(
     schedule: Literal["step", "one-cycle"] = "step",
     smoothing: Annotated[float, Bounds(at_least=0, at_most=0.9)] = 0.0,
     epochs: Count = 20,
+    balanced: bool = False,
 ) -> Experiment:
     """Enter a contest of small pictures: from its files and labels to submission.csv.
 
@@ -98,11 +97,9 @@ def kaggle_cifar10(
         smoothing: share of each label that is spread over all classes
     """
     lib = library(impl)
-    contest = read_contest(made_contest() if data == "shapes" else data, first=first)
-    held = contest.held_out(valid, current_seed())
-    if folders is not None:
-        link_folders(contest, held, Path(folders).expanduser())
-    pictures, test = contest.pictures(held, retrain=retrain)
+    contest, pictures, test = enter(
+        data, first=first, share=valid, seed=current_seed(), folders=folders, retrain=retrain
+    )
     model = small_resnet(
         len(pictures.classes), in_channels=pictures.form[0], width=width, nn=lib.nn
     )
@@ -124,10 +121,12 @@ def kaggle_cifar10(
         epochs=epochs,
         schedule=falling,
         treatment=treatment_of(augment, pictures.form[1]),
-        objective=lib.nn.CrossEntropyLoss(label_smoothing=smoothing) if smoothing else None,
+        smoothing=smoothing,
+        balanced=balanced,
     )
     experiment = replace(experiment, schedule_per="step")
-    return entered(experiment, test, contest, contest.answers, retrain=retrain)
+    measured = pictures.elsewhere or not retrain
+    return entered(experiment, test, contest, contest.answers, measured=measured)
 
 
 @recipe(
@@ -156,6 +155,7 @@ def kaggle_dogs(
     lr: Rate = 3.2e-3,
     weight_decay: NonNegative = 3.125e-6,
     epochs: Count = 10,
+    balanced: bool = False,
 ) -> Experiment:
     """Enter a contest with a network that is left as it is, and a new head on it.
 
@@ -183,12 +183,15 @@ def kaggle_dogs(
     """
     lib = library(impl)
     known = pretrained(weights, network, lib, impl)
-    contest = read_contest(made_contest() if data == "shapes" else data, first=first)
-    held = contest.held_out(valid, current_seed())
-    if folders is not None:
-        link_folders(contest, held, Path(folders).expanduser())
-    pictures, test = contest.pictures(
-        held, size=size or known.form[1], channels=known.form[0], retrain=retrain
+    contest, pictures, test = enter(
+        data,
+        first=first,
+        share=valid,
+        seed=current_seed(),
+        folders=folders,
+        size=size or known.form[1],
+        channels=known.form[0],
+        retrain=retrain,
     )
     model = known.model
     new = replace_head(model, len(pictures.classes), hidden=hidden, nn=lib.nn)
@@ -208,8 +211,10 @@ def kaggle_dogs(
         epochs=epochs,
         schedule=lib.optim.lr_scheduler.StepLR(optimizer, 2, 0.9),
         treatment=Treatment(varied) if augment == "book" else PLAIN,
+        balanced=balanced,
     )
-    return entered(experiment, test, contest, contest.shares, retrain=retrain)
+    measured = pictures.elsewhere or not retrain
+    return entered(experiment, test, contest, contest.shares, measured=measured)
 
 
 def treatment_of(augment: Literal["none", "book", "strong"], size: int) -> Treatment:
@@ -228,11 +233,11 @@ def entered(
     contest: Contest,
     written: Callable[[Tensor], str],
     *,
-    retrain: bool,
+    measured: bool,
 ) -> Experiment:
     """The experiment whose report holds submission.csv, as `written` from probabilities.
 
-    Trained on all pictures it measures none: each would be one that it has seen.
+    Trained on all pictures it is not `measured`: each would be one that it has seen.
     """
 
     def report(model: nn.Module) -> Findings:
@@ -240,7 +245,7 @@ def entered(
         numbers = {"pictures in submission.csv": Number(len(contest.test))}
         return Findings(numbers, files={"submission.csv": table.encode()})
 
-    return replace(experiment, valid=None if retrain else experiment.valid, report=report)
+    return replace(experiment, valid=experiment.valid if measured else None, report=report)
 
 
 def probabilities(model: nn.Module, pictures: Split) -> Tensor:

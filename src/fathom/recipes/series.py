@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from fathom.core.arguments import Bounds, Count, Impl, Rate
-from fathom.core.errors import SettingError
 from fathom.core.experiment import Experiment
 from fathom.core.findings import Findings, Table
 from fathom.core.recipe import recipe
 from fathom.core.seeds import current_seed
 from fathom.data.batches import TensorBatches
-from fathom.data.series import Scale, Series, SeriesFile, load_series, scale_of, windows
+from fathom.data.series import Scale, Series, SeriesFile, windowed
 from fathom.models.forecaster import forecaster, rolled_out
 from fathom.plots.forecasts import forecasts
 from fathom.predictors.forecasting import Forecaster
@@ -57,26 +56,20 @@ def sequence(
     each brought to mean 0 and standard deviation 1 of what is trained on.
     """
     lib = library(impl)
-    series = load_series(data, target=target, seed=current_seed())
-    trained = round(train_share * len(series))
-    if not 1 <= trained < len(series) - window:
-        wrong = f"leaves {trained} of {len(series)} steps to train on and a window of {window}"
-        raise SettingError(f"--train-share {train_share}", wrong, "give a longer series")
-    scale = None if data == "sine" else scale_of(series.values[: trained + window])
-    values_NV = series.values if scale is None else scale.apply(series.values)
-    inputs_NWV, next_NV = windows(values_NV, window)
-    model = forecaster(window, len(series.names), hidden_size, nn=lib.nn)
+    found = windowed(
+        data, window=window, train_share=train_share, target=target, seed=current_seed()
+    )
+    names = found.series.names
+    model = forecaster(window, len(names), hidden_size, nn=lib.nn)
     return Experiment(
         model,
-        TensorBatches(inputs_NWV[:trained], next_NV[:trained], batch_size=batch_size),
+        TensorBatches(*found.train, batch_size=batch_size),
         lib.nn.MSELoss(),
         lib.optim.Adam(model.parameters(), lr=lr),
         epochs,
-        valid=TensorBatches(
-            inputs_NWV[trained:], next_NV[trained:], batch_size=1_000, shuffle=False, split="valid"
-        ),
-        predictor=Forecaster(series.names, window, scale),
-        report=_report(series, inputs_NWV, trained, scale),
+        valid=TensorBatches(*found.valid, batch_size=1_000, shuffle=False, split="valid"),
+        predictor=Forecaster(names, window, found.scale),
+        report=_report(found.series, found.inputs, found.trained, found.scale),
     )
 
 

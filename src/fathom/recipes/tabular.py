@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -21,8 +20,8 @@ from fathom.data.batches import TensorBatches
 from fathom.data.features import Word
 from fathom.data.table_folds import TableFolds, fold_table
 from fathom.data.table_rows import COUNTED, read_rows, row_labels, submission
+from fathom.data.table_sources import load_tables
 from fathom.data.tables import Table as Data
-from fathom.data.tables import read_csv
 from fathom.models.folds import fold_networks
 from fathom.plots.scalars import bars, scatter_fit
 from fathom.predictors.tabular import RowPredictor
@@ -101,7 +100,7 @@ def house_prices(
     contest = data == ames.SOURCE.name
     rich = encoding == "rich" if encoding else not contest
     shuffled = split == "shuffled" if split else not contest
-    table, unpriced = _tables(data, test, words or [])
+    table, unpriced = load_tables(data, test, words or [])
     if leak and unpriced is None:
         raise SettingError("--leak", "there are no test rows to learn from", "give --test as well")
     parts = fold_table(
@@ -149,21 +148,6 @@ def house_prices(
         ),
         report=lambda trained: _entry(trained, parts, target, names, unpriced),
     )
-
-
-def _tables(data: str, test: str | None, words: list[str]) -> tuple[Data, Data | None]:
-    """The rows to learn from, and those to be predicted if there are any."""
-    if data == "made":
-        table, unpriced = ames.made()
-        if words:
-            raise SettingError("--words", "does not apply to the made sample", "leave it out")
-    elif data == ames.SOURCE.name:
-        table, unpriced = ames.tables(words)
-    else:
-        table, unpriced = read_csv(Path(data).expanduser(), words=words), None
-    if test is not None:
-        unpriced = read_csv(Path(test).expanduser(), like=table)
-    return table, unpriced
 
 
 def _entry(
