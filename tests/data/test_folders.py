@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -11,9 +13,9 @@ from PIL import Image
 
 from fathom.core.errors import DataError, SettingError
 from fathom.data.batches import TensorBatches
-from fathom.data.folders import read_folder
+from fathom.data.folders import read_as, read_folder
 from fathom.data.images import load_pictures
-from fathom.data.picture_set import Pictures
+from fathom.data.picture_set import PictureKind, Pictures
 from fathom.data.workers import WorkerBatches
 
 
@@ -164,3 +166,102 @@ def test_d17_pictures_with_wrong_labels():
         Pictures(images, labels, 4)
     with pytest.raises(DataError, match="20 pictures and 19 labels"):
         Pictures(images, labels[:19], 4)
+
+
+def test_pictures_in_folders_of_a_class_are_of_that_class_and_it_is_said(flowers):
+    for number in range(5):
+        picture(flowers / "tulip" / "red" / "2020" / f"{number}.png", 200 + number)
+    (flowers / "rose" / "empty").mkdir()
+    (flowers / "rose" / "loop").symlink_to(flowers / "rose", target_is_directory=True)
+    picture(flowers / "rose" / ".cache" / "x.png", 1)
+    found = load_pictures(flowers)
+    levels = torch.cat([found.train.images, found.valid.images])[:, 0, 0, 0]
+    labels = torch.cat([found.train.labels, found.valid.labels])
+    assert labels[levels >= 200].tolist() == [1] * 5
+    assert torch.bincount(labels).tolist() == [10, 15, 10]
+    assert found.notes == (
+        f"took in 1 folder within class folders of {flowers}: pictures of tulip/red/2020 are of "
+        "that class",
+    )
+
+
+def test_a_linked_folder_is_walked_as_one_s_own(flowers, tmp_path):
+    picture(tmp_path / "there" / "x.png", 7)
+    (flowers / "rose" / "more").symlink_to(tmp_path / "there", target_is_directory=True)
+    assert len(load_pictures(flowers).train) + len(load_pictures(flowers).valid) == 31
+
+
+def test_files_that_are_no_pictures_are_counted_and_the_first_is_named(flowers):
+    assert load_pictures(flowers).notes == (), "Thumbs.db and what is hidden are nobody's picture"
+    for place in ("tulip/IMG_2.HEIC", "rose/IMG_1.heic", "rose/read me.txt", "älg/.DS_Store"):
+        (flowers / place).write_bytes(b"no picture")
+    (note,) = load_pictures(flowers).notes
+    assert note.startswith(
+        f"left out 3 files of {flowers}: rose/IMG_1.heic, the first, is not .png"
+    )
+    assert note.endswith(".ppm or .pgm")
+    assert "\n" not in note
+
+
+def test_a_class_of_such_files_alone_is_refused_for_what_it_is(flowers):
+    (flowers / "cactus").mkdir()
+    (flowers / "cactus" / "IMG_1.heic").write_bytes(b"no picture")
+    told = r"class cactus of .*: has no pictures \(IMG_1.heic is of a kind that is not read\); use"
+    with pytest.raises(DataError, match=told):
+        load_pictures(flowers)
+
+
+def test_both_parts_are_looked_through_for_what_is_left_out(flowers, tmp_path):
+    shutil.copytree(flowers, tmp_path / "set" / "train")
+    shutil.copytree(flowers, tmp_path / "set" / "valid")
+    for part in ("train", "valid"):
+        (tmp_path / "set" / part / "rose" / "a.svg").write_text("<svg/>")
+    (note,) = load_pictures(tmp_path / "set").notes
+    assert "left out 2 files" in note
+    assert "train/rose/a.svg, the first, is" in note
+
+
+def kind_of(found):
+    return PictureKind(found.classes, found.train.held, found.form)
+
+
+def test_a_trained_model_is_given_other_pictures_as_its_own(flowers, tmp_path):
+    """Its classes by number, its channels and its size, all of them held out."""
+    kind = kind_of(load_pictures(flowers, size=4))
+    for number, name in enumerate(("älg", "rose")):
+        path = tmp_path / "other" / name / "1.png"
+        path.parent.mkdir(parents=True)
+        Image.fromarray(np.full((8, 8, 3), 50 * number, np.uint8)).save(path)
+    found = read_as(tmp_path / "other", kind)
+    assert found.elsewhere
+    assert found.classes == kind.classes
+    assert found.train is found.valid
+    assert found.valid.images.shape == (2, 1, 4, 4)
+    assert dict(zip(found.valid.labels.tolist(), found.valid.images[:, 0, 0, 0], strict=True)) == {
+        0: 50,
+        2: 0,
+    }
+    picture(tmp_path / "other" / "cactus" / "1.png", 3)
+    with pytest.raises(DataError, match=r"not those that were trained on \(cactus\); give it"):
+        read_as(tmp_path / "other", kind)
+
+
+def test_parts_of_other_pictures_stay_apart_and_small_ones_are_enlarged(flowers, tmp_path):
+    kind = kind_of(load_pictures(flowers))
+    larger = PictureKind(kind.classes, kind.held, (1, 12, 12))
+    picture(tmp_path / "set" / "train" / "rose" / "1.png", 9)
+    picture(tmp_path / "set" / "test" / "rose" / "1.png", 99)
+    found = read_as(tmp_path / "set", larger)
+    assert [int(part.images.max()) for part in (found.train, found.valid)] == [9, 99]
+    (batch, _), *_ = found.valid.batches(3).epoch(0, 0)
+    assert found.form == tuple(batch.shape[1:]) == (1, 12, 12)
+
+
+def test_what_stands_in_for_pictures_has_their_form_and_classes(flowers):
+    kind = PictureKind(tuple(f"{n}" for n in range(99)), (3, 4, 4), (3, 8, 8))
+    made = kind.stand_in("gone")
+    assert (made.form, made.train.held, made.classes) == (kind.form, kind.held, kind.classes)
+    assert len(made.few(5, seed=3).train) == 5
+    _, read = made.read([str(flowers / "rose" / "0.png")])
+    assert read.shape == (1, 3, 8, 8)
+    assert PictureKind.of(json.loads(json.dumps(asdict(kind)))) == kind

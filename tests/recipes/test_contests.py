@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from sklearn.utils.class_weight import compute_class_weight
 
 from calling import UNMEASURED, call, done
 from fathom.core.paths import data_dirs
@@ -77,6 +81,46 @@ def test_retraining_sees_all_and_measures_nothing(contest, tmp_path):
     ).json  # fmt: skip
     assert set(facts["final"]) == {"train"}
     assert len(rows(run)) == 1 + len(read_contest(contest).test)
+
+
+def test_rare_classes_count_alike_where_it_is_asked_smoothed_or_not(contest):
+    """The mean of each picture's own loss by scikit-learn's weight of its class."""
+    logits, settings = torch.randn(11, 11), {"data": str(contest), "width": 4}
+    labels = [label for _, label in read_contest(contest).train]
+    plain = kaggle_cifar10(**settings)
+    order = plain.train.targets.numpy()
+    assert sorted(set(order)) == sorted(set(labels)), "each class is trained on"
+    weights = compute_class_weight("balanced", classes=np.arange(11), y=order)
+    for smoothing in (0.0, 0.1):
+        found = kaggle_cifar10(**settings, balanced=True, smoothing=smoothing)
+        losses = torch.nn.CrossEntropyLoss(label_smoothing=smoothing, reduction="none")
+        expected = (torch.from_numpy(weights) * losses(logits, torch.arange(11))).mean()
+        assert float(found.objective(logits, torch.arange(11))) == pytest.approx(float(expected))
+        smoothed = kaggle_cifar10(**settings, smoothing=smoothing).objective
+        plainly = losses(logits, torch.arange(11)).mean()
+        assert float(smoothed(logits, torch.arange(11))) == pytest.approx(float(plainly))
+
+
+def test_another_contest_is_measured_on_in_the_classes_that_are_known(contest, tmp_path):
+    run, other = tmp_path / "run", shutil.copytree(contest, tmp_path / "other")
+    done("run", "kaggle-cifar10", "--data", contest, "--first", 200, *SMALL, "--out", run)
+    (head, *labels) = (other / "labels.csv").read_text().splitlines()
+    classes = json.loads((run / "run.json").read_text())["classes"]
+    few = [row for row in labels if row.split(",")[1] in classes[3:5]]
+    for path in (other / "train").iterdir():
+        if not any(row.startswith(f"{path.stem},") for row in few):
+            path.unlink()
+    (other / "labels.csv").write_text("\n".join([head, *few]) + "\n")
+    said = done("eval", run, "--data", other, "--json").json
+    assert list(said["scores"]) == ["valid"], "none of it was trained on"
+    answers = done("predict", run, other / "train", "--json").json
+    known = dict(row.split(",") for row in few)
+    right = [known[Path(answer["input"]).stem] == answer["class"] for answer in answers]
+    assert said["scores"]["valid"]["accuracy"] == pytest.approx(sum(right) / len(few))
+    text = (other / "labels.csv").read_text().replace(f",{classes[3]}\n", ",unicorn\n")
+    (other / "labels.csv").write_text(text)
+    told = call("eval", run, "--data", other).error
+    assert "other: its classes are not those that were trained on (unicorn); give it" in told
 
 
 def test_class_folders_are_made_where_they_are_asked_for(contest, tmp_path):

@@ -143,6 +143,25 @@ def test_the_balanced_loss_is_scikit_learns_and_pulls_no_way_where_nothing_is_kn
     torch.testing.assert_close(level.grad, torch.zeros(3), atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("impl", ["torch", "scratch"])
+def test_smoothed_labels_weigh_as_their_pictures_do(told, impl):
+    labels = torch.tensor([0] * 70 + [1] * 15 + [2] * 5)
+    images = torch.zeros(90, 1, 2, 2, dtype=torch.uint8)
+    pictures = replace(told[0], train=Pictures(images, labels, 3))
+    logits = torch.randn(90, 3, dtype=torch.float64)
+    spread = 0.8 * np.eye(3)[labels.numpy()] + 0.2 / 3
+    losses = -(spread * logits.log_softmax(1).numpy()).sum(1)
+    weights = compute_class_weight("balanced", classes=np.arange(3), y=labels.numpy())
+    found = balanced_loss(pictures, library(impl), smoothing=0.2)(logits, labels)
+    assert found.item() == pytest.approx((weights[labels.numpy()] * losses).mean(), rel=1e-6)
+
+
+def test_what_is_only_measured_on_is_not_to_be_balanced(told):
+    images = torch.zeros(40, 1, 2, 2, dtype=torch.uint8)
+    uneven = Pictures(images, torch.tensor([0] * 30 + [1] * 8 + [2] * 2), 3)
+    assert unbalanced(replace(told[0], train=uneven, elsewhere=True)) == []
+
+
 def test_uneven_classes_are_told(told):
     images = torch.zeros(40, 1, 2, 2, dtype=torch.uint8)
     uneven = Pictures(images, torch.tensor([0] * 30 + [1] * 8 + [2] * 2), 3)

@@ -13,13 +13,21 @@ import re
 import shutil
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any, TextIO, TypeVar, cast
 
-from fathom.core.errors import CheckpointError, DataError, ResourceError, SettingError, did_you_mean
+from fathom.core.errors import (
+    CheckpointError,
+    DataError,
+    FathomError,
+    ResourceError,
+    SettingError,
+    did_you_mean,
+)
 from fathom.core.paths import runs_dir, write_whole
 
+T = TypeVar("T")
 _NUMBER = re.compile(r"\d{3,}$")
 _FILES = {"run": "run.json", "metrics": "metrics.jsonl", "weights": "model.safetensors"}
 _KEPT = ("vocabularies", "kept")  # folders of what is kept; the first, of older runs
@@ -88,18 +96,34 @@ class Run:
                     raise CheckpointError(str(path), "cannot be read", remedy) from None
         return found
 
-    def gone(self, settings: Mapping[str, Any], remedies: Mapping[str, str]) -> DataError | None:
-        """Of a file or folder that it was trained on, that `settings` name and that is not there.
+    def rebuilt(
+        self,
+        build: Callable[[dict[str, Any]], T],
+        settings: dict[str, Any],
+        remedies: Mapping[str, str],
+    ) -> T:
+        """What is built of the run's settings, from wherever it is asked for.
 
-        What to do about it may depend on the argument that names it.
+        If it cannot be, files and folders that are not found from here are looked for where they
+        were in training. Raises DataError for one that is nowhere any more; what to do about it
+        may depend on the argument that names it.
         """
-        own = self.facts.get("arguments", {})
-        for name, path in self.facts.get("files", {}).items():
-            word = settings.get(name)
-            if word == own.get(name) and not os.path.exists(os.path.expanduser(str(word))):
-                wrong = f"is gone, and {self.folder} was trained with it"
-                return DataError(str(path), wrong, remedies.get(name, "put it back"))
-        return None
+        try:
+            return build(settings)
+        except FathomError as error:
+            own, here = self.facts.get("arguments", {}), files_among(settings)
+            lost = {
+                name: path
+                for name, path in self.facts.get("files", {}).items()
+                if settings.get(name) == own.get(name) and name not in here
+            }
+            if not lost:
+                raise
+            for name, path in lost.items():
+                if not os.path.exists(path):
+                    wrong = f"is gone, and {self.folder} was trained with it"
+                    raise DataError(path, wrong, remedies.get(name, "put it back")) from error
+        return build({**settings, **lost})
 
     def append_metrics(self, record: dict[str, Any]) -> None:
         with open(self.folder / _FILES["metrics"], "a", encoding="utf-8") as file:

@@ -12,7 +12,7 @@ from dataclasses import asdict, fields, replace
 from typing import Any
 
 from fathom.core.devices import choose_device, machine, set_threads, versions
-from fathom.core.errors import CheckpointError, FathomError, SettingError
+from fathom.core.errors import CheckpointError, SettingError
 from fathom.core.findings import Findings
 from fathom.core.recipe import Recipe
 from fathom.core.seeds import be_deterministic, seed_everything
@@ -21,7 +21,7 @@ from fathom.engine.faults import carried_out
 from fathom.engine.finder import find_rate
 from fathom.engine.fit import fit
 from fathom.engine.options import Options
-from fathom.engine.prepare import Surroundings, prepare
+from fathom.engine.prepare import Prepared, Surroundings, prepare
 from fathom.engine.runs import Run, create, files_among, plain
 
 HARMLESS = ("lr", "epochs", "patience")
@@ -131,15 +131,13 @@ def resume(
         if engine.deterministic:
             be_deterministic()
         _say_differences(run, engine, around)
-        try:
-            prepared = prepare(
-                recipe, settings, seed=engine.seed, device=engine.device, limit=engine.limit_batches
-            )
-        except FathomError as error:
-            moved = {"data": "put it back, or say where it is now with --data"}
-            if (gone := run.gone(settings, moved)) is None:
-                raise
-            raise gone from error
+
+        def build(settings: dict[str, Any]) -> Prepared:
+            few = engine.limit_batches
+            return prepare(recipe, settings, seed=engine.seed, device=engine.device, limit=few)
+
+        moved = {"data": "put it back, or say where it is now with --data"}
+        prepared = run.rebuilt(build, settings, moved)
         data = prepared.data_facts()
         if run.facts.get("data", data) != data:
             wrong = "its data are not those that it saw before (another sha256)"
@@ -163,7 +161,7 @@ def resume(
                     _scale_rates(training, now / before)
                 if settings.get("epochs") != facts.get("arguments", old).get("epochs"):
                     _retime(training)
-            files = files_among(settings)
+            files = {**run.facts.get("files", {}), **files_among(settings)}
             run.begin(arguments=settings, files=files, options=asdict(engine), data=data)
             run.write_metrics(training.clock.history)
 

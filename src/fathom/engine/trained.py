@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fathom.core.devices import set_threads
-from fathom.core.errors import CheckpointError, DataError, FathomError, SettingError
+from fathom.core.errors import CheckpointError, DataError, SettingError
 from fathom.core.recipe import Recipe
 from fathom.engine.checkpoint import Checkpoints
 from fathom.engine.evaluation import evaluate
@@ -45,13 +45,12 @@ def trained(
     set_threads(int(run.facts.get("chosen", {}).get("threads", 1)))
     known = run.kept() if elsewhere or unread else None
     seed = int(run.facts.get("seed", 0))
-    try:
-        prepared = prepare(recipe, settings, seed=seed, device=device, known=known, unread=unread)
-    except FathomError as error:
-        other = {} if unread else {"data": "put it back, or measure on other data with --data"}
-        if (gone := run.gone(settings, other)) is None:
-            raise
-        raise gone from error
+
+    def build(settings: dict[str, Any]) -> Prepared:
+        return prepare(recipe, settings, seed=seed, device=device, known=known, unread=unread)
+
+    other = {} if unread else {"data": "put it back, or measure on other data with --data"}
+    prepared = run.rebuilt(build, settings, other)
     if elsewhere and not unread and prepared.kept and "classes" not in run.facts:
         wrong = "has kept nothing to read other data by"
         raise CheckpointError(str(run.folder), wrong, f"`fathom resume {run.folder}` writes it")

@@ -18,7 +18,7 @@ from fathom.core.recipe import recipe
 from fathom.core.seeds import current_seed
 from fathom.data.class_halves import half
 from fathom.data.images import Images, PictureSet, load_pictures
-from fathom.data.picture_set import Form
+from fathom.data.picture_set import Form, keep_kind
 from fathom.data.treatment import PLAIN, Treatment
 from fathom.engine.evaluation import evaluate
 from fathom.metrics import accuracy
@@ -80,9 +80,8 @@ def fine_tuning(
         fathom run fine-tuning --data flowers --weights runs/resnet/001 --unfreeze 0,2,4 --decay 2.6
 
     The second lets the head learn alone for two epochs, then the last stage with it, and from the
-    fourth on all. What is frozen neither learns nor drifts. Keep the weights where they are:
-    whoever uses the run builds its network from them. The book adds up the losses of a batch of
-    128 where their mean is taken here: its rate of 5e-5 is 0.0064 of ours, its weight decay of
+    fourth on all. What is frozen neither learns nor drifts. The book adds up the losses of a batch
+    of 128 where their mean is taken here: its rate of 5e-5 is 0.0064 of ours, its weight decay of
     0.001 is 7.8e-6.
 
     Args:
@@ -134,7 +133,11 @@ def _pictures(data: str, form: Form, size: int | None, shots: int) -> PictureSet
     if pictures.form[0] != C:
         wrong = f"its pictures have {pictures.form[0]} channels, the network takes {C}"
         raise SettingError(f"--data {data}", wrong, "give others, or other weights")
-    return half(pictures, 1, per_class=shots) if data == "shapes" else pictures
+    if data != "shapes" or pictures.elsewhere:
+        return pictures
+    found = half(pictures, 1, per_class=shots)
+    keep_kind(found)
+    return found
 
 
 def _begins(epochs: list[int], groups: int) -> list[Callable[[int], float]]:

@@ -6,9 +6,9 @@ Weights are read with no chance to run code, and must fit the network name by na
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,13 +18,16 @@ from torch import Tensor, nn
 
 from fathom.core.catalogue import load
 from fathom.core.errors import CheckpointError, FathomError, SettingError
+from fathom.core.kept import keep_facts, known_as
 from fathom.core.paths import cache_dir, write_whole
+from fathom.core.recipe import Recipe
 from fathom.core.seeds import random_states, restore_random_states
 from fathom.data import shapes
 from fathom.data.class_halves import half
 from fathom.data.fingerprints import of_words
 from fathom.data.picture_set import Form, PictureSet
 from fathom.data.treatment import Treatment
+from fathom.engine.prepare import Prepared, prepare
 from fathom.engine.runs import Run, open_run
 from fathom.engine.trained import trained as trained_run
 from fathom.engine.weights import load_plain, load_safetensors, restore, to_safetensors
@@ -44,6 +47,7 @@ Weights = Annotated[
 ]
 WIDTH, MADE, EPOCHS, BATCH, RATE = 16, 5_000, 8, 64, 0.2  # of the network made here
 COUNT = "num_batches_tracked"
+KEPT = "network.json"
 PROBE = 3  # classes of a network that is only looked at
 
 
@@ -55,15 +59,34 @@ class Pretrained:
     form: Form
 
 
+@dataclass(frozen=True)
+class Origin:
+    """What a run keeps of the network that it began with: its own weights come on top of it.
+
+    Either a `network` by name for so many `classes`, or what another run was made by and kept.
+    """
+
+    network: str = ""
+    classes: int = PROBE
+    recipe: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, str] = field(default_factory=dict)
+
+
 def pretrained(word: str, network: str | None, lib: Library, impl: Any) -> Pretrained:
     """The network that `word` means; of a file it is the one called `network`, or found by names.
 
-    Raises CheckpointError, in one line, for weights that cannot be read or do not fit.
+    For a trained model it is made as it was, but without what it had learned before: that is in
+    the run's own weights. Raises CheckpointError, in one line, for weights that cannot be read or
+    do not fit.
     """
+    origin = known_as(KEPT, lambda facts: Origin(**facts))
+    if origin is not None:
+        return _made_again(origin, lib, impl)
     if word == shapes.SOURCE.name:
-        model = _small(len(shapes.CLASSES[::2]), lib.nn)
-        restore(model, _shapes_weights(), "the network made of shapes")
-        return Pretrained(model, (3, shapes.SIZE, shapes.SIZE))
+        found = _of_shapes(lib)
+        restore(found.model, _shapes_weights(), "the network made of shapes")
+        return _kept(found, Origin(network=word))
     path = Path(word).expanduser()
     if path.is_file():
         return _of_file(path, network, lib)
@@ -75,19 +98,53 @@ def pretrained(word: str, network: str | None, lib: Library, impl: Any) -> Pretr
     return _of_run(run, impl)
 
 
+def _kept(found: Pretrained, origin: Origin) -> Pretrained:
+    keep_facts(KEPT, lambda: {name: value for name, value in asdict(origin).items() if value})
+    return found
+
+
+def _made_again(origin: Origin, lib: Library, impl: Any) -> Pretrained:
+    if origin.network == shapes.SOURCE.name:
+        return _of_shapes(lib)
+    if origin.network:
+        return _of_network(origin.network, origin.classes, lib)
+    recipe = load(origin.recipe)
+    settings = recipe.settings({**origin.arguments, **_impl(recipe, impl)})
+
+    def build() -> Prepared:
+        return prepare(recipe, settings, seed=0, device="cpu", known=origin.kept, unread=True)
+
+    return _seeing(build, "the run that it began with", recipe.name)
+
+
 def _of_run(run: Run, impl: Any) -> Pretrained:
-    """The network of a run. What its recipe does to seeds and threads is undone."""
+    """The network of a run."""
     recipe = load(run.recipe)
-    changes = {"impl": impl} if "impl" in recipe.arguments else {}
+    changes = _impl(recipe, impl)
+
+    def build() -> Prepared:
+        return trained_run(run, recipe, changes, device="cpu", say=lambda text: None, unread=True)
+
+    found = _seeing(build, str(run.folder), run.recipe)
+    origin = Origin(recipe=run.recipe, arguments=run.facts["arguments"], kept=run.kept())
+    return _kept(found, origin)
+
+
+def _impl(recipe: Recipe, impl: Any) -> dict[str, Any]:
+    return {"impl": impl} if "impl" in recipe.arguments else {}
+
+
+def _seeing(build: Callable[[], Prepared], thing: str, recipe: str) -> Pretrained:
+    """The network that is built, if it sees pictures. What that does to seeds is undone."""
     threads, states = torch.get_num_threads(), random_states()
     try:
-        prepared = trained_run(run, recipe, changes, device="cpu", say=lambda text: None)
+        prepared = build()
     finally:
         torch.set_num_threads(threads)
         restore_random_states(states)
     inputs, _ = next(iter(prepared.train.epoch(0, 0)))
     if not isinstance(inputs, Tensor) or inputs.dim() != 4:
-        raise CheckpointError(str(run.folder), f"{run.recipe} sees no pictures", "name another run")
+        raise CheckpointError(thing, f"{recipe} sees no pictures", "name another run")
     C, H, W = inputs.shape[1:]
     return Pretrained(prepared.experiment.model.train(), (C, H, W))
 
@@ -96,19 +153,31 @@ def _of_file(path: Path, network: str | None, lib: Library) -> Pretrained:
     tensors = _tensors(path)
     network = network or _found_by_names(tensors, path)
     # Built for as many classes as the file has, so that what does not fit is no head's fault.
-    model = make_network(network, _classes(network, tensors) or PROBE, nn=lib.nn)
-    for name, tensor in model.state_dict().items():
+    classes = _classes(network, tensors) or PROBE
+    found = _of_network(network, classes, lib)
+    for name, tensor in found.model.state_dict().items():
         if name.endswith(COUNT):  # a count that older files do not hold
             tensors.setdefault(name, torch.zeros_like(tensor))
     try:
-        restore(model, tensors, str(path))
+        restore(found.model, tensors, str(path))
     except CheckpointError as error:
         remedy = f"name its --network: this is {network}"
         raise CheckpointError(error.thing, error.wrong, remedy) from None
-    found = NETWORKS[network]
+    return _kept(found, Origin(network=network, classes=classes))
+
+
+def _of_network(network: str, classes: int, lib: Library) -> Pretrained:
+    """A network by name, with its first values."""
+    model, found = make_network(network, classes, nn=lib.nn), NETWORKS[network]
     if found.channels == 3 and isinstance(model, nn.Sequential | lib.nn.Sequential):
         model = normalised(model, IMAGENET)
     return Pretrained(model, (found.channels, found.size, found.size))
+
+
+def _of_shapes(lib: Library) -> Pretrained:
+    """The network that is made here, with its first values."""
+    model = _small(len(shapes.CLASSES[::2]), lib.nn)
+    return Pretrained(model, (3, shapes.SIZE, shapes.SIZE))
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
