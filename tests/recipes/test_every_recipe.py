@@ -23,6 +23,7 @@ from fathom.engine.guard import Guard
 from fathom.engine.nested import each
 from fathom.engine.options import Options
 from fathom.engine.runs import open_run
+from fathom.engine.trained import trained
 from fathom.engine.updates import descend, gradients_of
 
 EXPERIMENTS = [name for name in READY if load(name).kind == "experiment"]
@@ -115,6 +116,20 @@ def test_measuring_it_again_gives_its_final_scores(name, tried_once):
     tried = tried_once(name)
     scores = done("eval", tried.folder, "--json").json["scores"]
     assert scores["valid"] == pytest.approx(tried.said.json["final"]["valid"], rel=1e-6)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_using_it_needs_what_it_has_kept_of_its_data_and_no_more(name, tried_once):
+    """A reader of data that finds what a run has kept keeps nothing anew."""
+    tried = tried_once(name)
+    run = open_run(str(tried.folder))
+    if not run.facts.get("predicts"):
+        pytest.skip("there is nothing to predict")
+    prepared = trained(run, tried.recipe, {}, device="cpu", say=pytest.fail, unread=True)
+    assert not prepared.kept
+    data = tried.recipe.arguments.get("data")
+    if data is not None and not data.choices:
+        assert run.kept(), "where the data may be a user's own, they may be gone"
 
 
 @pytest.mark.parametrize("name", SCRATCH)
