@@ -39,7 +39,7 @@ BOOKKEEPING = words("""
 
 FUNCTIONS = words("""
     add addcmul addmm arange as_tensor baddbmm broadcast_tensors cat empty empty_like full
-    full_like maximum minimum mm mul ones ones_like rand randperm searchsorted sign
+    full_like gt le maximum minimum mm mul ones ones_like rand randperm rsub searchsorted sign
     sparse_coo_tensor stack sum tensor view_as_real where xlogy zeros zeros_like
 """)
 
@@ -48,8 +48,8 @@ METHODS = words("""
     aminmax any argmax argmin argsort as_strided bernoulli_ bfloat16 bincount ceil chunk clamp
     clamp_ clone contiguous copy_ cos cumprod cumsum detach diagonal dim div div_ dot double erf
     erf_ exp exp2 exp2_ exp_ expand expand_as expm1_ fill_ flatten flip float floor gather gt_
-    index_add index_fill index_put index_select is_complex is_contiguous is_floating_point
-    isfinite isinf isnan item le_ lerp lerp_ log log1p_ log2 log2_ log_ logical_not long masked_fill
+    index_add index_fill index_put index_select is_complex is_contiguous is_floating_point isfinite
+    isinf isnan item le_ lerp lerp_ log log1p_ log2 log2_ log_ lt_ logical_not long masked_fill
     masked_fill_ masked_scatter max maximum mean min minimum movedim mul mul_ narrow neg neg_
     new_empty new_full new_ones new_tensor new_zeros nonzero normal_ numel permute pow prod
     reciprocal reciprocal_ repeat repeat_interleave reshape rsqrt rsqrt_ scatter scatter_

@@ -71,6 +71,33 @@ def test_a_label_out_of_range_is_named_with_its_place(name: str) -> None:
         getattr(functional, name)(torch.zeros(3, 5), torch.tensor([0, -1, 2]))
 
 
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss", "multi_margin_loss"])
+def test_what_is_wrong_besides_labels_is_told_as_it_is(name: str, monkeypatch) -> None:
+    """Labels are looked up before they are checked: another error must not pass for theirs."""
+
+    def full(*_) -> None:
+        raise RuntimeError("no memory left")
+
+    monkeypatch.setattr(torch.Tensor, "gather", full)
+    with pytest.raises(RuntimeError, match="no memory left"):
+        getattr(functional, name)(torch.zeros(3, 5), torch.tensor([0, 4, 2]))
+
+
+@pytest.mark.parametrize("rows", [[[1, 3, -1, 2], [-1, 0, 0, 0], [0, 1, 2, 3]], [[2, 2, 0, -1]]])
+def test_many_labels(rows: list[list[int]]) -> None:
+    torch.manual_seed(0)
+    x, y = torch.randn(len(rows), 4, dtype=DOUBLE, requires_grad=True), torch.tensor(rows)
+    for one, other in zip(*both("multilabel_margin_loss", x.detach(), y), strict=True):
+        close(one, other)
+    assert torch.autograd.gradcheck(lambda x: functional.multilabel_margin_loss(x, y), (x,))
+    assert torch.autograd.gradgradcheck(lambda x: functional.multilabel_margin_loss(x, y), (x,))
+
+
+def test_one_label_too_many_is_named() -> None:
+    with pytest.raises(RuntimeError, match=r"labels below 3 .*\(1, 3\), found 3"):
+        functional.multilabel_margin_loss(torch.zeros(1, 3), torch.tensor([[3, -1, -1]]))
+
+
 @pytest.mark.parametrize("name", ["CrossEntropyLoss", "NLLLoss"])
 def test_no_labels_and_only_ignored_labels(name: str) -> None:
     with pytest.raises(ValueError, match=r"empty batch.*\(0,\)"):

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fathom.scratch.nn.elementwise import above, elementwise
+from fathom.scratch.nn.elementwise import above, elementwise, line
 from fathom.scratch.nn.init import constant_
 from fathom.scratch.nn.layer import layer
 
@@ -29,8 +29,8 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 def _between(y: Tensor, low: float, high: float) -> Tensor:
     """1 where low < y < high, 0 where y is either of them."""
     if low == -high:
-        return y.abs().neg_().gt_(low)
-    return (high - y).mul_(y if low == 0 else y - low).sign_()
+        return y.abs().lt_(high)
+    return (high - y).mul_(y if low == 0 else y - low).gt_(0)
 
 
 @elementwise(saves="output", slope=_between)
@@ -66,32 +66,37 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return input.clamp(0, 6)
 
 
-@elementwise(saves="output", slope=lambda y: _between(y, 0, 1).mul_(1 / 6))
+@elementwise(saves="input", slope=lambda x: x.abs().lt_(3).mul_(1 / 6))
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """A sigmoid of three straight lines: 0 up to -3, 1 from 3 on."""
-    return input.clamp(-3, 3).mul_(1 / 6).add_(0.5)
+    return line(input, 1 / 6, 0.5).clamp_(0, 1)
 
 
-def _hardswish_slope(x: Tensor) -> Tensor:
-    """x / 3 + 1/2 between -3 and 3, 0 before and 1 after: 1/2 + x / 6, x / 6 doubled between."""
-    between = x.abs().neg_().gt_(-3)
-    return between.add_(1).mul_((x * (1 / 6)).clamp_(-0.5, 0.5)).add_(0.5)
+def _hardswish_slope(x: Tensor, gate: Tensor) -> Tensor:
+    """hardsigmoid(x) + x hardsigmoid'(x), whose slope is 1/6 between -3 and 3."""
+    return torch.addcmul(gate, x, x.abs().lt_(3), value=1 / 6)
 
 
-@elementwise(saves="input", slope=_hardswish_slope)
-def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+@elementwise(saves="part", slope=_hardswish_slope)
+def hardswish(input: Tensor, inplace: bool = False) -> tuple[Tensor, Tensor]:
     """x hardsigmoid(x)."""
-    return input.clamp(-3, 3).mul_(1 / 6).add_(0.5).mul_(input)
+    gate = hardsigmoid(input)
+    return input * gate, gate
 
 
 @elementwise(saves="input", slope=lambda x, threshold, value: above(x, threshold))
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x where x > `threshold`, else `value`."""
-    keep = above(input, threshold)
-    return input.clamp(min=threshold).mul_(keep).add_(keep.sub_(1), alpha=-value)
+    below = torch.le(input, threshold, out=torch.empty_like(input))
+    return input.clamp(min=threshold).add_(below, alpha=-threshold).add_(below, alpha=value)
 
 
-@elementwise(saves="input", slope=lambda x, slope: above(x).mul_(1 - slope).add_(slope))
+def _leaky_slope(x: Tensor, slope: float) -> Tensor:
+    up = above(x)
+    return up.clamp_(min=slope) if 0 <= slope <= 1 else up.mul_(1 - slope).add_(slope)
+
+
+@elementwise(saves="input", slope=_leaky_slope)
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x above zero, `negative_slope` x below: the larger of both, or the smaller if it is steep."""
     scaled = input * negative_slope

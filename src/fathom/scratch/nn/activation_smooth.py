@@ -38,7 +38,12 @@ def tanh(input: Tensor) -> Tensor:
     return numerator.div_(numerator + 2)
 
 
-@elementwise(saves="input", slope=lambda x: sigmoid(-x))
+@elementwise(saves="output", slope=lambda y: (y * y).sub_(y))
+def _sigmoid_of_minus(x: Tensor) -> Tensor:
+    return exp(x).add_(1).reciprocal_()
+
+
+@elementwise(saves="input", slope=_sigmoid_of_minus)
 def logsigmoid(input: Tensor) -> Tensor:
     """log sigmoid(x) = min(x, 0) - log(1 + e^-|x|), with slope sigmoid(-x).
 
@@ -48,7 +53,7 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 
 def _softplus_slope(x: Tensor, beta: float, threshold: float) -> Tensor:
-    z = beta * x
+    z = x if beta == 1 else beta * x
     return torch.maximum(sigmoid(z), above(z, threshold))
 
 
@@ -56,7 +61,7 @@ def _softplus_slope(x: Tensor, beta: float, threshold: float) -> Tensor:
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
     """log(1 + e^bx) / b, a smooth ReLU; exactly x where b x exceeds `threshold`."""
     # log(1 + e^z) = max(z, 0) + log(1 + e^-|z|), whose exponential cannot overflow.
-    z = beta * input
+    z = input if beta == 1 else beta * input
     y = exp(z.abs(), -1).log1p_().mul_(z.clone().le_(threshold)).add_(z.clamp(min=0)).div_(beta)
     return torch.where(z > threshold, input, y) if threshold < 0 else y
 
@@ -120,7 +125,8 @@ def selu(input: Tensor, inplace: bool = False) -> tuple[Tensor, Tensor]:
 
 
 def _gelu_slope(x: Tensor, below: Tensor) -> Tensor:
-    return (exp(x * x, -0.5) * x).mul_(1 / math.sqrt(2 * math.pi)).add_(below)
+    bell = x.square().mul_(-0.5 * math.log2(math.e)).exp2_()
+    return torch.addcmul(below, x, bell, value=1 / math.sqrt(2 * math.pi))
 
 
 @elementwise(saves="part", slope=_gelu_slope)

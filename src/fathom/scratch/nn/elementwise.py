@@ -40,6 +40,9 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
         takes = signature(curve)
         bind, has_inplace = binder(curve.__name__, takes), "inplace" in takes.parameters
 
+        def plain(x: Tensor, *settings: Any) -> Tensor:
+            return curve(x, *settings)[0] if saves == "part" else curve(x, *settings)
+
         class Op(torch.autograd.Function):
             @staticmethod
             def forward(ctx: Any, x: Tensor, *settings: Any) -> Tensor:
@@ -68,7 +71,8 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
             inplace = has_inplace and settings.pop()
             source = x.clone() if inplace else x  # backward may need it
             half = x.dtype in HALF
-            y = Op.apply(source.float() if half else source, *settings)
+            run = Op.apply if torch.is_grad_enabled() else plain
+            y = run(source.float() if half else source, *settings)
             y = y.to(x.dtype) if half else y
             return x.copy_(y) if inplace else y
 
@@ -79,7 +83,13 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
 
 def above(x: Tensor, limit: float = 0.0) -> Tensor:
     """1 where x > limit, else 0, as numbers of x's own type: a mask to multiply with."""
-    return x.detach().clone().gt_(limit)
+    x = x.detach()
+    return torch.gt(x, limit, out=torch.empty_like(x))
+
+
+def line(x: Tensor, slope: float, at_zero: float) -> Tensor:
+    """slope x + at_zero, in one pass."""
+    return torch.rsub(x, at_zero, alpha=-slope)
 
 
 def exp(x: Tensor, times: float = 1.0) -> Tensor:

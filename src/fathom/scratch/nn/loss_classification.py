@@ -12,6 +12,8 @@ Shapes   N batch, C classes, * any sizes: `input` (N, C, *) or (C,); labels (N, 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -62,10 +64,11 @@ def binary_cross_entropy_with_logits(
     return losses if weight is None else losses * weight
 
 
-def as_index(
-    name: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None
-) -> tuple[Tensor, Tensor | None]:
-    """The labels, 0 where they are `ignore_index`; and where that is, None if nowhere.
+def of_labels(
+    name: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None,
+    losses: Callable[[Tensor], Tensor],
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """The `losses` of labels, 0 where these are `ignore_index`; the weights to divide a mean by.
 
     Raises where labels are not (N, *) whole numbers from 0 to C - 1, or `ignore_index`.
     """
@@ -84,36 +87,33 @@ def as_index(
             f"{name}: weight tensor should be defined either for all {classes} classes or no "
             f"classes but got weight tensor of shape {tuple(weight.shape)}"
         )
-    target = target.long()
+    index, found, ignored = target.long(), None, None
     # Reading labels would make the processor wait for a device, which checks them itself.
-    readable = target.device.type == "cpu" and target.numel() > 0
-    if readable:
-        low, high = (int(label) for label in target.aminmax())
-        inside = low >= 0 and high < classes
-        if inside and (ignore_index is None or not low <= ignore_index <= high):
-            return target, None
-    ignored = torch.zeros_like(target, dtype=torch.bool)
-    if ignore_index is not None:
-        ignored = target == ignore_index
-    wrong = ((target < 0) | (target >= classes)) & ~ignored
-    if readable and wrong.any():
-        where = [int(i) for i in wrong.nonzero()[0]]
-        raise IndexError(
-            f"{name}: target {int(target[wrong][0])} at position {where} is out of bounds: the "
-            f"input has {classes} classes, 0 to {classes - 1}"
-        )
-    return target.masked_fill(ignored, 0), ignored
-
-
-def _counted(losses: Tensor, index: Tensor, weight: Tensor | None, ignored: Tensor | None) -> Any:
-    """The losses, 0 where a label is ignored, and the weights that their mean is divided by."""
+    readable = target.device.type == "cpu"
+    if readable and (ignore_index is None or ignore_index < 0):
+        # What looks up each label raises at one that is out of range, be it wrong or ignored.
+        with suppress(RuntimeError):
+            found = losses(index)
+    if found is None:
+        ignored = torch.zeros_like(index, dtype=torch.bool)
+        if ignore_index is not None:
+            ignored = index == ignore_index
+        wrong = ((index < 0) | (index >= classes)) & ~ignored
+        if readable and wrong.any():
+            where = [int(i) for i in wrong.nonzero()[0]]
+            raise IndexError(
+                f"{name}: target {int(target[wrong][0])} at position {where} is out of bounds: the "
+                f"input has {classes} classes, 0 to {classes - 1}"
+            )
+        index = index.masked_fill(ignored, 0)
+        found = losses(index)
     if ignored is None and weight is None:
-        return losses
-    weights = torch.ones_like(losses) if weight is None else weight[index]
+        return found, None
+    weights = torch.ones_like(found) if weight is None else weight[index]
     if ignored is None:
-        return losses, weights
+        return found, weights
     # Not a product with 0: the loss may be infinite.
-    return losses.masked_fill(ignored, 0), weights.masked_fill(ignored, 0)
+    return found.masked_fill(ignored, 0), weights.masked_fill(ignored, 0)
 
 
 @loss("input target weight size_average ignore_index reduce reduction", alike="")
@@ -121,11 +121,13 @@ def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100
 ) -> Any:
     """-w log p of the label, from log-probabilities; the mean divides by the sum of the weights."""
-    index, ignored = as_index("nll_loss", input, target, weight, ignore_index)
     dim = min(input.dim() - 1, 1)
-    losses = -input.gather(dim, index.unsqueeze(dim)).squeeze(dim)
-    losses = losses if weight is None else losses * weight[index]
-    return _counted(losses, index, weight, ignored)
+
+    def losses(index: Tensor) -> Tensor:
+        found = -input.gather(dim, index.unsqueeze(dim)).squeeze(dim)
+        return found if weight is None else found * weight[index]
+
+    return of_labels("nll_loss", input, target, weight, ignore_index, losses)
 
 
 class _SurpriseOfLabels(torch.autograd.Function):
@@ -134,11 +136,11 @@ class _SurpriseOfLabels(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, index: Tensor, dim: int) -> Tensor:
         y = x - x.amax(dim, keepdim=True)
-        p = exp(y)
+        at_label, p = y.gather(dim, index), exp(y)
         total = p.sum(dim, keepdim=True)
         ctx.save_for_backward(x, index, p, total)
         ctx.dim = dim
-        return total.log().sub_(y.gather(dim, index)).squeeze(dim)
+        return total.log().sub_(at_label).squeeze(dim)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
@@ -182,15 +184,16 @@ def cross_entropy(
         if ignore_index >= 0:
             raise RuntimeError("cross_entropy: ignore_index does not go with probabilities")
         return _surprise(wide, target, weight, label_smoothing, dim).to(input.dtype)
-    index, ignored = as_index("cross_entropy", input, target, weight, ignore_index)
-    place = index.unsqueeze(dim)
-    if label_smoothing > 0:
-        p = torch.zeros_like(wide).scatter_(dim, place, 1)
-        losses = _surprise(wide, p, weight, label_smoothing, dim)
-    else:
-        losses = _SurpriseOfLabels.apply(wide, place, dim)
-        losses = losses if weight is None else losses * weight[index]
-    return _counted(losses.to(input.dtype), index, weight, ignored)
+
+    def losses(index: Tensor) -> Tensor:
+        place = index.unsqueeze(dim)
+        if label_smoothing > 0:
+            p = torch.zeros_like(wide).scatter_(dim, place, 1)
+            return _surprise(wide, p, weight, label_smoothing, dim).to(input.dtype)
+        found = _SurpriseOfLabels.apply(wide, place, dim)
+        return (found if weight is None else found * weight[index]).to(input.dtype)
+
+    return of_labels("cross_entropy", input, target, weight, ignore_index, losses)
 
 
 def linear_cross_entropy(

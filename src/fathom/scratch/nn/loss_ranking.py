@@ -20,7 +20,7 @@ from fathom.scratch.nn.activation_smooth import logsigmoid
 from fathom.scratch.nn.distance import PairwiseDistance, pairwise_distance
 from fathom.scratch.nn.layer import layer
 from fathom.scratch.nn.loss_base import loss, loss_layer, reduce_loss
-from fathom.scratch.nn.loss_classification import as_index, binary_cross_entropy_with_logits
+from fathom.scratch.nn.loss_classification import binary_cross_entropy_with_logits, of_labels
 
 
 @loss("input target size_average reduce reduction")
@@ -51,11 +51,32 @@ def multi_margin_loss(
     `input` is (N, C) or (C,), `target` (N,) or (); `weight` has a number for each class.
     """
     _check_p({"p": p})
-    index, _ = as_index("multi_margin_loss", input, target, weight, ignore_index=None)
-    label = index.unsqueeze(-1)
-    missing = relu(margin - input.gather(-1, label) + input).pow(p)
-    missing = missing if weight is None else missing * weight[label]
-    return missing.scatter(-1, label, 0).sum(-1) / input.shape[-1]
+
+    def losses(index: Tensor) -> Tensor:
+        label = index.unsqueeze(-1)
+        missing = relu(margin - input.gather(-1, label) + input).pow(p)
+        missing = missing if weight is None else missing * weight[label]
+        return missing.scatter(-1, label, 0).sum(-1) / input.shape[-1]
+
+    return of_labels("multi_margin_loss", input, target, weight, None, losses)[0]
+
+
+class _Missing(torch.autograd.Function):
+    """The sum of max(0, 1 - x_y + x_j) / C over labels y and all other classes j."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor, valid: Tensor) -> Tensor:
+        others = x.clone().scatter_add_(-1, y, valid * -1e30)  # a label is no other class
+        missing = others.unsqueeze(-2) - x.gather(-1, y).sub_(1).unsqueeze(-1)
+        missing.clamp_(min=0).mul_(valid.unsqueeze(-1))
+        late = missing.sign()  # the slope, for each pair of a label and another class
+        slope = late.sum(-2).scatter_add_(-1, y, late.sum(-1).neg_())
+        ctx.save_for_backward(slope.div_(x.shape[-1]))
+        return missing.sum((-2, -1)).div_(x.shape[-1])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return ctx.saved_tensors[0] * grads[0].unsqueeze(-1), None, None
 
 
 @loss("input target size_average reduce reduction")
@@ -64,21 +85,15 @@ def multilabel_margin_loss(input: Tensor, target: Tensor) -> Tensor:
 
     `input` and `target` are (N, C) or (C,); a row of `target` lists its labels, then -1.
     """
-    valid = (target >= 0).cumprod(-1)
+    valid = (target >= 0).cumprod(-1, dtype=input.dtype)
     longest = int(valid.sum(-1).max()) if valid.numel() else 0
-    valid = valid[..., :longest]
-    y = target[..., :longest] * valid
+    y, valid = target[..., :longest].clamp(min=0), valid[..., :longest]
     if input.dim() not in (1, 2) or (longest and int(y.max()) >= input.shape[-1]):
         raise RuntimeError(
             f"multilabel_margin_loss: expected labels below {input.shape[-1]} for an input (N, C) "
             f"or (C,) of shape {tuple(input.shape)}, found {int(target.max())}"
         )
-    # What is no label counts as infinitely good, a label among the others as infinitely bad.
-    labels = input.gather(-1, y).masked_fill(valid == 0, float("inf"))
-    own = torch.zeros_like(input).scatter_add_(-1, y, valid.to(input.dtype))
-    others = input.masked_fill(own > 0, float("-inf"))
-    missing = relu(1 - labels.unsqueeze(-1) + others.unsqueeze(-2))
-    return missing.sum((-2, -1)) / input.shape[-1]
+    return _Missing.apply(input, y, valid)
 
 
 @loss("input target margin size_average reduce reduction")
