@@ -7,6 +7,7 @@ import io
 import pytest
 import torch
 
+from calling import write_digits
 from fathom.predictors.pictures import PictureClassifier
 
 
@@ -46,3 +47,14 @@ def test_pictures_and_answers_are_drawn():
     texts = " ".join(text.get_text() for axes in figure.axes for text in [axes.title, *axes.texts])
     assert "b 100%" in texts
     figure.savefig(io.BytesIO())
+
+
+def test_what_is_left_out_of_a_folder_is_said(tmp_path):
+    write_digits(tmp_path / "scans", 2)
+    read = PictureClassifier(lambda words: ([], torch.zeros(0)), ["a"]).notes
+    assert read([str(tmp_path / "scans"), "one.heic"]) == []
+    (tmp_path / "scans" / ".cache").mkdir()
+    for name in ("b.heic", "a.heic", ".hidden", "Thumbs.db", ".cache/a.bin"):
+        (tmp_path / "scans" / name).write_bytes(b"no picture")
+    (note,) = read([str(tmp_path / "scans" / "0.png"), str(tmp_path / "scans")])
+    assert note.startswith(f"left out 2 files of {tmp_path / 'scans'}: a.heic, the first, is not")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fathom.cli.output import Answer, short, table
+from fathom.cli.output import Answer, short, stderr, table
 from fathom.cli.use import model_in_use, trained_run
 from fathom.core.arguments import Bounds, Count, Fraction, NonNegative
 from fathom.core.errors import SettingError, did_you_mean
@@ -48,6 +48,8 @@ def predict(
     device: str = "auto",
 ) -> Answer:
     """Use a trained model: pictures, rows of numbers or text in, answers out.
+
+    The run's folder is all that it needs: what it was trained on may be gone.
 
     Args:
         run: a run's folder, or a recipe for its latest run
@@ -95,6 +97,8 @@ def predict(
             raise SettingError(f"--{name.replace('_', '-')}", wrong, "leave it out")
     shown = [name.removeprefix("show_") for name in SHOWS if options.pop(name, None)]
     drawn = target if target is not None and target.suffix in PICTURES else None
+    for note in predictor.notes(inputs) if hasattr(predictor, "notes") else ():
+        stderr().print(f"note: {note}", markup=False, soft_wrap=True)
     answered = _written if hasattr(predictor, "write") else _predicted
     rows, saved, left = answered(prepared, inputs, options, None if shown else drawn)
     if target is not None and drawn is None:

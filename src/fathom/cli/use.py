@@ -70,8 +70,9 @@ def evaluate(run: str, /, *, save: str | None = None, device: str = "auto", give
     """Measure a trained model on its data, or on other data of the same form.
 
     Of a model that classifies pictures it also says how well each class is known, and what it is
-    taken for; of one that translates, how well. Other texts and sentences are read in the words
-    that the model knows; all others are `<unk>`.
+    taken for; of one that translates, how well. Other data are read as the model knows its own:
+    pictures in its classes and its size, tables by its columns, texts and sentences in its words;
+    all others are `<unk>`. None of them is taken for trained on.
 
     Args:
         run: a run's folder, or a recipe for its latest run
@@ -120,6 +121,8 @@ def export(
     force: bool = False,
 ) -> Answer:
     """Take a trained model elsewhere: as a graph, or as weights by torch's key names.
+
+    The run's folder is all that it needs: what it was trained on may be gone.
 
     Args:
         run: a run's folder, or a recipe for its latest run

@@ -28,6 +28,8 @@ from fathom.data.pictures import (
     SUFFIXES,
     is_grey,
     is_picture_name,
+    is_strange,
+    left_out,
     open_picture,
     read_picture,
     threads,
@@ -41,7 +43,6 @@ FITS = 2 << 30  # bytes of decoded pictures that are kept in memory
 LARGEST = 224  # what pictures of differing sizes are made, unless they are smaller or `size` says
 Rows = tuple[tuple[Path, int], ...]  # pictures with the numbers of their classes
 VALID_NAMES = ("valid", "val", "validation", "test")
-NOT_SAID = ("Thumbs.db", "desktop.ini")  # that systems leave everywhere; others begin with a point
 
 
 @dataclass(frozen=True)
@@ -216,29 +217,16 @@ class _Listing:
 
     def notes(self, folder: Path) -> tuple[str, ...]:
         """What of the folder was left out, and what was taken in that may be meant otherwise."""
-        said = []
-        if self.strange:
-            first = named(self.strange[0].relative_to(folder))
-            kinds = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
-            said.append(
-                f"left out {_counted(self.strange, 'file')} of {named(folder)}: "
-                f"{first}{_the_first(self.strange)} is not {kinds}"
-            )
+        said = left_out(self.strange, folder)
         if self.inner:
-            first = named(self.inner[0].relative_to(folder))
+            many = len(self.inner) > 1
+            first = f"{named(self.inner[0].relative_to(folder))}{', the first,' if many else ''}"
+            count = f"{len(self.inner):,} folder{'s' * many}"
             said.append(
-                f"took in {_counted(self.inner, 'folder')} within class folders of "
-                f"{named(folder)}: pictures of {first}{_the_first(self.inner)} are of that class"
+                f"took in {count} within class folders of {named(folder)}: "
+                f"pictures of {first} are of that class"
             )
         return tuple(said)
-
-
-def _counted(paths: Sequence[Path], kind: str) -> str:
-    return f"{len(paths):,} {kind}{'s' * (len(paths) > 1)}"
-
-
-def _the_first(paths: Sequence[Path]) -> str:
-    return ", the first," if len(paths) > 1 else ""
 
 
 def _listed(folder: Path, classes: Sequence[str], *, may_lack: bool = False) -> _Listing:
@@ -273,14 +261,14 @@ def _of_class(folder: Path, label: int) -> _Listing:
                 continue
             seen.add(place)
             folders[:] = [name for name in folders if not name.startswith(".")]
-            here = [Path(where, n) for n in names if not n.startswith(".") and n not in NOT_SAID]
+            here = [Path(where, name) for name in names]
             files += here
             if where != str(folder) and any(map(is_picture_name, here)):
                 inner.append(Path(where))
     files.sort()
     return _Listing(
         tuple((file, label) for file in files if is_picture_name(file)),
-        tuple(file for file in files if not is_picture_name(file)),
+        tuple(filter(is_strange, files)),
         tuple(sorted(inner)),
     )
 

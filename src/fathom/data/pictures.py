@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import struct
 import warnings
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from fathom.data.files import named, reading
 # Decoders outside this list have had more holes than users (FITS, PSD, GD, ...).
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
+NOT_SAID = ("Thumbs.db", "desktop.ini")
 MOST_PIXELS = 64_000_000  # 256 MB once decoded; more than a telephone's camera gives
 GREY = frozenset({"1", "L", "LA", "I;16", "I;16B", "I;16L", "I"})
 
@@ -124,8 +126,35 @@ def picture_files(word: str | Path) -> list[Path]:
     return files
 
 
+def strange_files(folder: Path) -> list[Path]:
+    """The files in a folder and its folders that are no pictures, by name; nothing hidden."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if is_strange(path)
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
 def is_picture_name(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def is_strange(path: Path) -> bool:
+    """Whether a file is no picture, and not one of those that systems leave everywhere."""
+    return not (is_picture_name(path) or path.name.startswith(".") or path.name in NOT_SAID)
+
+
+def left_out(files: Sequence[Path], folder: Path) -> list[str]:
+    """What is to be said of files in a folder that are no pictures; nothing, if there are none."""
+    if not files:
+        return []
+    many = len(files) > 1
+    first = f"{named(files[0].relative_to(folder))}{', the first,' if many else ''}"
+    kinds = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+    count = f"{len(files):,} file{'s' * many}"
+    return [f"left out {count} of {named(folder)}: {first} is not {kinds}"]
 
 
 def threads() -> ThreadPoolExecutor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fathom.core.errors import SettingError
-from fathom.data.pictures import picture_files
+from fathom.data.pictures import left_out, picture_files, strange_files
 from fathom.plots.evidence import evidence_sheet
 from fathom.plots.pictures import LETTERS, picture_grid
 from fathom.vision.grad_cam import grad_cam
@@ -40,6 +40,11 @@ class PictureClassifier:
         """(N, C, H, W) in [0, 1], from files and folders of pictures."""
         names, pictures = self._read(words)
         return names, pictures.float() / 255
+
+    def notes(self, words: Sequence[str]) -> list[str]:
+        """What of the folders among the words is left out."""
+        folders = [path for word in words if (path := Path(word).expanduser()).is_dir()]
+        return [note for path in folders for note in left_out(strange_files(path), path)]
 
     def pages(self, words: Sequence[str]) -> Iterator[tuple[list[str], Tensor]]:
         """The same, as many at a time as go on a sheet: a folder may hold more than fits."""
