@@ -324,11 +324,23 @@ def test_an_older_run_with_vocabularies_alone_needs_no_text(tmp_path):
 
 def test_what_was_kept_and_is_damaged_is_named(small):
     run, folder = small
-    for content in ("", "{}", '{"classes": 3, "held": [], "form": 1}', "\0"):
+    form = '{"classes": ["a", "b"], "held": [3, 28, 28], "form": [3, 0, 28]}'
+    for content in ("", "{}", '{"classes": 3, "held": [], "form": 1}', "\0", form):
         (run / "kept" / "pictures.json").write_text(content)
         said = call("predict", run, folder)
         assert said.status == 4
         assert "pictures.json of the run: is damaged; copy it anew" in said.error
+
+
+def test_kept_classes_that_are_not_the_run_s_are_refused(small):
+    run, folder = small
+    kept = run / "kept" / "pictures.json"
+    facts = json.loads(kept.read_text())
+    kept.write_text(json.dumps({**facts, "classes": facts["classes"][::-1]}))
+    shutil.rmtree(folder)
+    said = call("predict", run, run)
+    assert said.status == 4
+    assert "what it has kept is of other classes than its run.json says" in said.error
 
 
 def test_kept_bytes_that_are_no_text_are_named(small):

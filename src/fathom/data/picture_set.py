@@ -209,6 +209,8 @@ class PictureKind:
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> PictureKind:
         held, form = ((int(C), int(H), int(W)) for C, H, W in (facts["held"], facts["form"]))
+        if min(*held, *form) < 1:
+            raise ValueError("no picture has such a form")
         return cls(tuple(map(str, facts["classes"])), held, form)
 
     def stand_in(self, name: str) -> PictureSet:

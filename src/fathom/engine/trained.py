@@ -49,23 +49,32 @@ def trained(
     def build(settings: dict[str, Any]) -> Prepared:
         return prepare(recipe, settings, seed=seed, device=device, known=known, unread=unread)
 
-    other = {} if unread else {"data": "put it back, or measure on other data with --data"}
-    prepared = run.rebuilt(build, settings, other)
+    if unread and known:  # nothing but what was kept can be at fault
+        prepared = build(settings)
+    else:
+        other = {} if unread else {"data": "put it back, or measure on other data with --data"}
+        prepared = run.rebuilt(build, settings, other)
     if elsewhere and not unread and prepared.kept and "classes" not in run.facts:
         wrong = "has kept nothing to read other data by"
         raise CheckpointError(str(run.folder), wrong, f"`fathom resume {run.folder}` writes it")
-    _check_classes(run, prepared, str(settings.get("data", "its data")))
+    _check_classes(run, prepared, None if unread else str(settings.get("data", "its data")))
     restore(prepared.experiment.model, load_safetensors(weights), str(weights))
     prepared.experiment.model.eval()
     return prepared
 
 
-def _check_classes(run: Run, prepared: Prepared, data: str) -> None:
-    """A class is a number to the model: the same number must have the same name."""
+def _check_classes(run: Run, prepared: Prepared, data: str | None) -> None:
+    """A class is a number to the model: the same number must have the same name.
+
+    Where no `data` are read, it is what the run has kept that may have others.
+    """
     known = run.facts.get("classes")
     here = prepared.class_facts().get("classes")
     if known is None or here is None or here == known:
         return
+    if data is None:
+        wrong = "what it has kept is of other classes than its run.json says"
+        raise CheckpointError(str(run.folder), wrong, "copy it anew from where the run was made")
     unlike = [name for name in here if name not in known] or [n for n in known if n not in here]
     wrong = f"its classes are not those that were trained on ({', '.join(unlike[:3])})"
     if not unlike:
