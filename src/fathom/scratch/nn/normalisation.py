@@ -24,25 +24,15 @@ from fathom.scratch.nn.layer import layer
 Shape = int | Sequence[int]
 
 
-def _centre_and_scale(
+def _statistics(
     x: Tensor, dims: tuple[int, ...], eps: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """(x - mean) / sqrt(variance + eps) over `dims`; the mean, the variance, 1 / sqrt."""
+    """x - mean over `dims`; the mean, the variance, and 1 / sqrt(variance + eps)."""
     mean = x.mean(dims, keepdim=True)
     centred = x - mean
     count = x.numel() // max(mean.numel(), 1)
     variance = torch.linalg.vector_norm(centred, dim=dims, keepdim=True).square() / count
-    scale = (variance + eps).rsqrt()
-    # In place, to spare memory, unless autograd is watching and needs `centred` as it is.
-    y = centred * scale if torch.is_grad_enabled() else centred.mul_(scale)
-    return y, mean, variance, scale
-
-
-def _weighted_sum(x: Tensor, w: Tensor, dims: tuple[int, ...]) -> Tensor:
-    """The sum of x w over `dims`: for a vector of weights, a product of matrix and vector."""
-    if w.dim() == 1 and dims == (-1,):
-        return x @ w.unsqueeze(1)
-    return (x * w).sum(dims, keepdim=True)
+    return centred, mean, variance, (variance + eps).rsqrt()
 
 
 class _Standardise(torch.autograd.Function):
@@ -50,44 +40,57 @@ class _Standardise(torch.autograd.Function):
 
     With h = g w, the gradient of x is s (h - mean(h) - y mean(h y)): what remains of h after its
     parts along the ones and along y are taken out, since moving x along either leaves y as it is.
+    A vector w belongs to the last dimension; any other has size 1 wherever it is shared.
     """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, w: Tensor | None, b: Tensor | None, dims: tuple[int, ...], eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:
-        y, mean, variance, scale = _centre_and_scale(x, dims, eps)
-        ctx.save_for_backward(x, w, b, y, scale)
-        ctx.dims, ctx.eps = dims, eps
+        centred, mean, variance, scale = _statistics(x, dims, eps)
+        ctx.dims, ctx.eps, y = dims, eps, None
+        if w is not None and w.dim() == 1:
+            y = centred.mul_(scale)
+            z = y * w if b is None else torch.addcmul(b, y, w)
+        else:
+            z = centred.mul_(scale if w is None else scale * w)
+            z = z if b is None else z.add_(b)
+        ctx.save_for_backward(x, y, w, b, mean, scale)
         ctx.mark_non_differentiable(mean, variance)
-        if w is not None and b is not None and w.dim() == 1:  # rows: product and sum in one pass
-            return torch.addcmul(b, y, w), mean, variance
-        z = y.clone() if w is None else y * w
-        return z if b is None else z.add_(b), mean, variance
+        ctx.set_materialize_grads(False)  # for these two: zeros that nobody reads
+        return z, mean, variance
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        x, w, b, y, scale = ctx.saved_tensors
-        g, dims = grads[0], ctx.dims
-        if torch.is_grad_enabled():  # for a second derivative y and s must know that they are of x
-            y, _, _, scale = _centre_and_scale(x, dims, ctx.eps)
-        gy, count = g * y, x.numel() // max(scale.numel(), 1)
-        # Sum first over what shares a weight: from here on both are small, save in layer norm.
-        shared = dims if w is None else tuple(d for d in dims if w.shape[d] == 1)
-        sums = [t.sum(shared, keepdim=True) if shared else t for t in (g, gy)]
-        grad_w = None if w is None else sums[1].sum_to_size(w.shape)
-        grad_b = None if b is None else sums[0].sum_to_size(b.shape)
-        if w is not None:
-            sums = [_weighted_sum(t, w, dims) for t in sums]
-        # h s goes where g y was, unless autograd is watching; the smaller product is made first.
-        room = None if torch.is_grad_enabled() else gy
-        if w is None:
-            hs = torch.mul(g, scale, out=room)
-        else:
-            hs = torch.mul(g, w * scale if shared else w, out=room)
-            hs = hs if shared else hs.mul_(scale)
-        mean, along_y = (t * (scale / count) for t in sums)
-        return hs.addcmul_(y, along_y, value=-1).sub_(mean), grad_w, grad_b, None, None
+        if grads[0] is None:
+            return None, None, None, None, None
+        x, y, w, b, mean, scale = ctx.saved_tensors
+        g, count, watched = grads[0], x.numel() // max(scale.numel(), 1), torch.is_grad_enabled()
+        if watched:  # for a second derivative they must know that they are of x
+            centred, mean, _, scale = _statistics(x, ctx.dims, ctx.eps)
+            y = None if y is None else centred * scale
+        if y is not None:  # all sums are products with a vector
+            gy, ones = g * y, g.new_ones(g.shape[:-1].numel())
+            grad_w, grad_b = ones @ gy.reshape(-1, len(w)), ones @ g.reshape(-1, len(w))
+            column = (w / -count).unsqueeze(1)
+            by_y, by_1 = gy @ column, g @ column
+            grad_x = torch.addcmul(by_1, g, w, out=None if watched else gy)
+            grad_x.addcmul_(y, by_y).mul_(scale)
+        else:  # y is put together from x: sum first over what shares a weight
+            gx, shared = g * x, tuple(d for d in ctx.dims if w is None or w.shape[d] == 1)
+            grad_b = g.sum(shared, keepdim=True)
+            grad_w = (gx.sum(shared, keepdim=True) - mean * grad_b) * scale
+            h, hy = (grad_b, grad_w) if w is None else (grad_b * w, grad_w * w)
+            if len(shared) < len(ctx.dims):
+                h, hy = (t.sum(ctx.dims, keepdim=True) for t in (h, hy))
+            part = scale / -count
+            by_x = hy * scale * part
+            by_1 = h * part - mean * by_x
+            grad_x = torch.mul(g, scale if w is None else scale * w, out=None if watched else gx)
+            grad_x.addcmul_(x, by_x).add_(by_1)
+            if w is not None:
+                grad_w, grad_b = grad_w.sum_to_size(w.shape), grad_b.sum_to_size(w.shape)
+        return grad_x, None if w is None else grad_w, None if b is None else grad_b, None, None
 
 
 def standardise(
@@ -128,8 +131,11 @@ def layer_norm(
 ) -> Tensor:  # fmt: skip
     """Standardise over the last dimensions, `normalized_shape`: each token of each sequence."""
     _check("layer_norm", input, normalized_shape, normalized_shape, weight, bias)
-    dims = tuple(range(-len(normalized_shape), 0))
-    return standardise(input, weight, bias, dims, eps)[0]
+    if len(normalized_shape) > 1:  # as one dimension
+        w, b = (None if each is None else each.flatten() for each in (weight, bias))
+        flat = input.flatten(-len(normalized_shape))
+        return layer_norm(flat, flat.shape[-1:], w, b, eps).view_as(input)
+    return standardise(input, weight, bias, (-1,), eps)[0]
 
 
 def rms_norm(
