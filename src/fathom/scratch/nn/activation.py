@@ -72,12 +72,9 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     return line(input, 1 / 6, 0.5).clamp_(0, 1)
 
 
-def _hardswish_slope(x: Tensor, gate: Tensor) -> Tensor:
-    """hardsigmoid(x) + x hardsigmoid'(x), whose slope is 1/6 between -3 and 3."""
-    return torch.addcmul(gate, x, x.abs().lt_(3), value=1 / 6)
-
-
-@elementwise(saves="part", slope=_hardswish_slope)
+@elementwise(
+    saves="part", slope=lambda x, gate: torch.addcmul(gate, x, x.abs().lt_(3), value=1 / 6)
+)
 def hardswish(input: Tensor, inplace: bool = False) -> tuple[Tensor, Tensor]:
     """x hardsigmoid(x)."""
     gate = hardsigmoid(input)

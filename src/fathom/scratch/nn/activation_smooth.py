@@ -96,9 +96,7 @@ def _elu(x: Tensor, alpha: float, scale: float = 1.0, rate: float = 1.0) -> tupl
     return torch.add(x.clamp(min=0), bend, alpha=alpha).mul_(scale), bend
 
 
-def _elu_slope(
-    x: Tensor, bend: Tensor, alpha: float, scale: float = 1.0, rate: float = 1.0
-) -> Tensor:
+def _elu_slope(x: Tensor, bend: Tensor, alpha: float, scale: float = 1, rate: float = 1) -> Tensor:
     # Above zero the exponential is 1; the second term corrects alpha * rate to 1, too.
     slope = (bend + 1).mul_(scale * alpha * rate)
     return slope.add_(above(x), alpha=scale * (1 - alpha * rate)) if alpha * rate != 1 else slope

@@ -235,6 +235,5 @@ class MultiheadAttention(nn.Module):
         wide = ((batch if len(q) == 3 else 1) * self.num_heads, queries, keys)
         if attn_mask is not None and tuple(attn_mask.shape) not in (wide, wide[1:]):
             raise RuntimeError(
-                f"The shape of attn_mask is {tuple(attn_mask.shape)}, but should be {wide[1:]} or "
-                f"{wide}"
+                f"attn_mask has shape {tuple(attn_mask.shape)}, should have {wide[1:]} or {wide}"
             )

@@ -136,10 +136,12 @@ class _Normalise(Affine):
     momentum: float | None
 
     def __init__(
-        self, num_features: int, device: Any, dtype: Any, bias: bool, **settings: Any
-    ) -> None:
-        affine, track = settings["affine"], settings["track_running_stats"]
-        settings["num_features"] = num_features
+        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
+        affine: bool = True, track_running_stats: bool = True, device: Any = None,
+        dtype: Any = None, *, bias: bool = True,
+    ) -> None:  # fmt: skip
+        settings = dict(num_features=num_features, eps=eps, momentum=momentum, affine=affine)
+        settings["track_running_stats"] = track = track_running_stats
         super().__init__((num_features,), affine, affine and bias, device, dtype, **settings)
         average = torch.empty(num_features, device=device, dtype=dtype)
         count = torch.empty((), dtype=torch.long, device=device)
@@ -169,15 +171,6 @@ class _BatchNorm(_Normalise):
 
     ranks: ClassVar = {1: (2, 3), 2: (4,), 3: (5,)}
 
-    def __init__(
-        self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
-        affine: bool = True, track_running_stats: bool = True, device: Any = None,
-        dtype: Any = None, *, bias: bool = True,
-    ) -> None:  # fmt: skip
-        settings = dict(eps=eps, momentum=momentum, affine=affine)
-        settings["track_running_stats"] = track_running_stats
-        super().__init__(num_features, device, dtype, bias, **settings)
-
     def forward(self, input: Tensor) -> Tensor:
         self.check_rank(input)
         momentum = self.momentum or 0.0
@@ -202,9 +195,8 @@ class _InstanceNorm(_Normalise):
         affine: bool = False, track_running_stats: bool = False, device: Any = None,
         dtype: Any = None, *, bias: bool = True,
     ) -> None:  # fmt: skip
-        settings = dict(eps=eps, momentum=momentum, affine=affine)
-        settings["track_running_stats"] = track_running_stats
-        super().__init__(num_features, device, dtype, bias, **settings)
+        settings = (eps, momentum, affine, track_running_stats, device, dtype)
+        super().__init__(num_features, *settings, bias=bias)
 
     def forward(self, input: Tensor) -> Tensor:
         self.check_rank(input)

@@ -58,8 +58,7 @@ def conv_transpose(
     sizes = [axis.size(count) + more for count, (more, axis) in counts]
     if min(sizes) <= 0:
         raise RuntimeError(
-            f"{name}: given input size {list(input.shape)}, the calculated output size {sizes} "
-            "is too small"
+            f"{name}: given input size {list(input.shape)}, output size {sizes} is too small"
         )
     batch = input if input.dim() == n + 2 else input[None]
     output = stamp(batch, weight, bias, sizes, axes, groups)

@@ -40,18 +40,14 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
         takes = signature(curve)
         bind, has_inplace = binder(curve.__name__, takes), "inplace" in takes.parameters
 
-        def plain(x: Tensor, *settings: Any) -> Tensor:
-            return curve(x, *settings)[0] if saves == "part" else curve(x, *settings)
+        value = curve if saves != "part" else lambda *given: curve(*given)[0]
 
         class Op(torch.autograd.Function):
             @staticmethod
             def forward(ctx: Any, x: Tensor, *settings: Any) -> Tensor:
-                y = curve(x, *settings)
-                if saves == "part":
-                    y, part = y
-                    ctx.save_for_backward(x, part)
-                else:
-                    ctx.save_for_backward(x if saves == "input" else y)
+                found = curve(x, *settings)
+                y, *part = found if saves == "part" else [found]
+                ctx.save_for_backward(*([y] if saves == "output" else [x, *part]))
                 ctx.settings = settings
                 return y
 
@@ -71,7 +67,7 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
             inplace = has_inplace and settings.pop()
             source = x.clone() if inplace else x  # backward may need it
             half = x.dtype in HALF
-            run = Op.apply if torch.is_grad_enabled() else plain
+            run = Op.apply if torch.is_grad_enabled() else value
             y = run(source.float() if half else source, *settings)
             y = y.to(x.dtype) if half else y
             return x.copy_(y) if inplace else y

@@ -15,19 +15,17 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
+Draws = Generator | None  # where the random numbers come from: torch's own generator, if None
+
 
 @torch.no_grad()
-def uniform_(
-    tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None
-) -> Tensor:
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Draws = None) -> Tensor:
     """Fill with draws from U(a, b)."""
     return tensor.uniform_(a, b, generator=generator)
 
 
 @torch.no_grad()
-def normal_(
-    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
-) -> Tensor:
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Draws = None) -> Tensor:
     """Fill with draws from N(mean, std squared)."""
     return tensor.normal_(mean, std, generator=generator)
 
@@ -76,7 +74,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return gains.get(nonlinearity, 1)
 
 
-def _uniform_of(tensor: Tensor, std: float, generator: Generator | None) -> Tensor:
+def _uniform_of(tensor: Tensor, std: float, generator: Draws) -> Tensor:
     """Draws of this standard deviation: a uniform of half-width a has variance a^2 / 3."""
     return uniform_(tensor, -math.sqrt(3.0) * std, math.sqrt(3.0) * std, generator)
 
@@ -85,14 +83,12 @@ def _xavier_std(tensor: Tensor, gain: float) -> float:
     return gain * math.sqrt(2.0 / sum(fans(tensor)))
 
 
-def xavier_uniform_(
-    tensor: Tensor, gain: float = 1.0, generator: Generator | None = None
-) -> Tensor:
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Draws = None) -> Tensor:
     """Glorot's compromise between both directions, uniform."""
     return _uniform_of(tensor, _xavier_std(tensor, gain), generator)
 
 
-def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Draws = None) -> Tensor:
     """Glorot's compromise, normal."""
     return normal_(tensor, 0.0, _xavier_std(tensor, gain), generator)
 
@@ -110,7 +106,7 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
 
 def kaiming_uniform_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
-    generator: Generator | None = None,
+    generator: Draws = None,
 ) -> Tensor:  # fmt: skip
     """He's rule: keep the variance through rectifiers; `a` is the slope below zero."""
     return _uniform_of(tensor, _kaiming_std(tensor, a, mode, nonlinearity), generator)
@@ -118,7 +114,7 @@ def kaiming_uniform_(
 
 def kaiming_normal_(
     tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
-    generator: Generator | None = None,
+    generator: Draws = None,
 ) -> Tensor:  # fmt: skip
     """He's rule, normal."""
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
@@ -159,7 +155,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 
 @torch.no_grad()
-def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Draws = None) -> Tensor:
     """A random rotation (rows or columns orthonormal), times `gain`."""
     if tensor.dim() < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
@@ -173,9 +169,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 
 
 @torch.no_grad()
-def sparse_(
-    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
-) -> Tensor:
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Draws = None) -> Tensor:
     """Normal numbers, with the fraction `sparsity` of each column set to zero."""
     if tensor.dim() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
@@ -189,15 +183,12 @@ def sparse_(
 @torch.no_grad()
 def trunc_normal_(
     tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
-    generator: Generator | None = None,
+    generator: Draws = None,
 ) -> Tensor:  # fmt: skip
     """N(mean, std squared), kept within [a, b]: draws that are rejected are drawn again."""
     if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn(
-            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. "
-            "The distribution of values may be incorrect.",
-            stacklevel=2,
-        )
+        said = "mean is more than 2 std from [a, b]: the distribution of values may be incorrect"
+        warnings.warn(f"trunc_normal_: {said}", stacklevel=2)
     low, high = (math.erf((x - mean) / std / math.sqrt(2.0)) / 2 for x in (a, b))
     inside = high - low > 0.3  # most normal draws are
     log_peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2

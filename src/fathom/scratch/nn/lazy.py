@@ -19,6 +19,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from fathom.scratch.nn import batchnorm, conv, conv_transpose
+from fathom.scratch.nn.dimensions import SPACE
 from fathom.scratch.nn.linear import Linear
 
 
@@ -89,11 +90,10 @@ class _LazyChannels(_Lazy):
                 f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to "
                 f"{type(self).__name__}, but got input of size: {list(input.shape)}"
             )
-        if input.shape[-n - 1] % layer.groups:
-            raise ValueError(
-                f"in_channels must be divisible by groups: {input.shape[-n - 1]}, {layer.groups}"
-            )
-        return input.shape[-n - 1]
+        inputs, groups = input.shape[-n - 1], layer.groups
+        if inputs % groups:
+            raise ValueError(f"in_channels must be divisible by groups: {inputs}, {groups}")
+        return inputs
 
 
 class _LazyFeatures(_Lazy):
@@ -115,21 +115,18 @@ class _LazyFeatures(_Lazy):
         return input.shape[1]
 
 
-def _lazy(mixin: type, layer: Any) -> Any:
-    """The lazy form of a layer."""
-    about = {"__doc__": f"Becomes a `{layer.__name__}`.", "__module__": __name__}
-    return type(f"Lazy{layer.__name__}", (mixin, layer), about)
+def _lazy(mixin: type, file: Any, name: str) -> list[Any]:
+    """The lazy forms of a layer in one, two and three dimensions."""
+    layers = [getattr(file, f"{name}{n}d") for n in SPACE]
+    about = {"__doc__": f"Becomes a `{name}` of as many dimensions.", "__module__": __name__}
+    return [type(f"Lazy{layer.__name__}", (mixin, layer), dict(about)) for layer in layers]
 
 
-LazyConv1d = _lazy(_LazyChannels, conv.Conv1d)
-LazyConv2d = _lazy(_LazyChannels, conv.Conv2d)
-LazyConv3d = _lazy(_LazyChannels, conv.Conv3d)
-LazyConvTranspose1d = _lazy(_LazyChannels, conv_transpose.ConvTranspose1d)
-LazyConvTranspose2d = _lazy(_LazyChannels, conv_transpose.ConvTranspose2d)
-LazyConvTranspose3d = _lazy(_LazyChannels, conv_transpose.ConvTranspose3d)
-LazyBatchNorm1d = _lazy(_LazyFeatures, batchnorm.BatchNorm1d)
-LazyBatchNorm2d = _lazy(_LazyFeatures, batchnorm.BatchNorm2d)
-LazyBatchNorm3d = _lazy(_LazyFeatures, batchnorm.BatchNorm3d)
-LazyInstanceNorm1d = _lazy(_LazyFeatures, batchnorm.InstanceNorm1d)
-LazyInstanceNorm2d = _lazy(_LazyFeatures, batchnorm.InstanceNorm2d)
-LazyInstanceNorm3d = _lazy(_LazyFeatures, batchnorm.InstanceNorm3d)
+LazyConv1d, LazyConv2d, LazyConv3d = _lazy(_LazyChannels, conv, "Conv")
+LazyConvTranspose1d, LazyConvTranspose2d, LazyConvTranspose3d = _lazy(
+    _LazyChannels, conv_transpose, "ConvTranspose"
+)
+LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d = _lazy(_LazyFeatures, batchnorm, "BatchNorm")
+LazyInstanceNorm1d, LazyInstanceNorm2d, LazyInstanceNorm3d = _lazy(
+    _LazyFeatures, batchnorm, "InstanceNorm"
+)

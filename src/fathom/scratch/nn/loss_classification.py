@@ -96,8 +96,7 @@ def of_labels(
             found = losses(index)
     if found is None:
         ignored = torch.zeros_like(index, dtype=torch.bool)
-        if ignore_index is not None:
-            ignored = index == ignore_index
+        ignored = ignored if ignore_index is None else index == ignore_index
         wrong = ((index < 0) | (index >= classes)) & ~ignored
         if readable and wrong.any():
             where = [int(i) for i in wrong.nonzero()[0]]
@@ -151,11 +150,9 @@ class _SurpriseOfLabels(torch.autograd.Function):
         return (p * (g / total)).scatter_add_(ctx.dim, index, -g), None, None
 
 
-def _surprise(
-    input: Tensor, p: Tensor, weight: Tensor | None, label_smoothing: float, dim: int
-) -> Tensor:
+def _surprise(input: Tensor, p: Tensor, weight: Tensor | None, smooth: float, dim: int) -> Tensor:
     """-sum w p log q, with p mixed with the uniform distribution."""
-    p = p * (1 - label_smoothing) + label_smoothing / input.shape[dim]
+    p = p * (1 - smooth) + smooth / input.shape[dim]
     p = p if weight is None else p * weight.reshape(-1, *[1] * (input.dim() - 2))
     return -(log_softmax(input, dim) * p).sum(dim)
 
@@ -170,9 +167,7 @@ def cross_entropy(
     Smoothing mixes p with the uniform distribution. Raises IndexError for a label out of range.
     """
     if not 0 <= label_smoothing <= 1:
-        raise RuntimeError(
-            f"cross_entropy: label_smoothing must be from 0 to 1, got {label_smoothing}"
-        )
+        raise RuntimeError(f"cross_entropy: label_smoothing must be 0 to 1, got {label_smoothing}")
     dim = min(input.dim() - 1, 1)
     wide = input.float() if input.dtype in HALF else input
     if target.shape == input.shape:
@@ -216,19 +211,14 @@ def linear_cross_entropy(
         )
     if linear_bias is not None and linear_bias.shape != sizes:
         raise RuntimeError(
-            f"linear_cross_entropy: expected linear_bias shape {tuple(sizes)}, got "
-            f"{tuple(linear_bias.shape)}"
+            f"linear_cross_entropy: linear_bias {tuple(linear_bias.shape)} must be {tuple(sizes)}"
         )
     bias = None if linear_bias is None else linear_bias.flatten()
-    logits = linear(input, linear_weight.flatten(0, -2), bias)
-    logits = logits.reshape(*input.shape[:-1], *sizes)
+    logits = linear(input, linear_weight.flatten(0, -2), bias).reshape(*input.shape[:-1], *sizes)
     if target.shape == logits.shape and ignore_index is not None:
         raise RuntimeError("linear_cross_entropy: ignore_index does not go with probabilities")
-    ignore = -100 if ignore_index is None else ignore_index
-    return cross_entropy(
-        logits, target, weight, ignore_index=ignore, reduction=reduction,
-        label_smoothing=label_smoothing,
-    )  # fmt: skip
+    ignore, rest = -100 if ignore_index is None else ignore_index, (reduction, label_smoothing)
+    return cross_entropy(logits, target, weight, None, ignore, None, *rest)
 
 
 class LinearCrossEntropyLoss(nn.Module):
@@ -260,12 +250,10 @@ class LinearCrossEntropyLoss(nn.Module):
         )  # fmt: skip
 
     def extra_repr(self) -> str:
-        return (
-            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, "
-            f"out_features={self.out_features}, bias={self.linear.bias is not None}, "
-            f"reduction={self.reduction}, ignore_index={self.ignore_index}, "
-            f"label_smoothing={self.label_smoothing}, options={self.options}"
-        )
+        names = "num_classes out_features bias reduction ignore_index label_smoothing options"
+        values = vars(self) | {"bias": self.linear.bias is not None}
+        shown = [f"{name}={values[name]}" for name in names.split()]
+        return ", ".join([f"in_features={self.linear.in_features}", *shown])
 
 
 BCELoss = loss_layer("BCELoss", binary_cross_entropy)

@@ -61,11 +61,6 @@ def _column(size: int, like: Tensor) -> Tensor:
     return torch.arange(size, device=like.device).unsqueeze(1)
 
 
-def _rows(x_TPN: Tensor, index_TPN: Tensor) -> Tensor:
-    """x with the rows of (T P, N) that `index_TPN` names."""
-    return x_TPN.flatten(0, 1).gather(0, index_TPN.flatten(0, 1)).view_as(x_TPN)
-
-
 class _CTC(torch.autograd.Function):
     """-log(sum of the probabilities of all paths), for each example."""
 
@@ -77,13 +72,14 @@ class _CTC(torch.autograd.Function):
         # Steps, and places, that are left to the end of each example.
         left_TN, left_PN = steps_N - 1 - _column(t, steps_N), ends_N - _column(p, ends_N)
         mirror_PN = left_PN.clamp(min=0)
-        mirror_TPN = (left_TN.clamp(min=0) * p).unsqueeze(1) + mirror_PN
+        mirror = ((left_TN.clamp(min=0) * p).unsqueeze(1) + mirror_PN).flatten(0, 1)  # (T P, N)
         emitted = x_TNC.transpose(1, 2).gather(1, places_PN.expand(t, p, n))
         emitted.mul_(math.log2(math.e)).clamp_(min=NOTHING)
-        both = torch.cat([emitted, _rows(emitted, mirror_TPN)], 2)
+        both = torch.cat([emitted, emitted.flatten(0, 1).gather(0, mirror).view(t, p, n)], 2)
         both_places = torch.cat([places_PN, places_PN.gather(0, mirror_PN)], 1)
         alpha, beta = _sweep(both, both_places, blank).split(n, 2)
-        beta = _rows(beta, mirror_TPN).masked_fill_(left_PN < 0, NOTHING)
+        beta = beta.flatten(0, 1).gather(0, mirror).view(t, p, n)
+        beta.masked_fill_(left_PN < 0, NOTHING)
         bits = _log_sum_(beta[0, :2].clone())  # paths begin in the first two places
         bits = torch.where(steps_N > 0, bits, ends_N * NOTHING)  # no step emits no label
         bits.masked_fill_(bits < NOTHING / 2, -math.inf)
@@ -108,9 +104,7 @@ def _as_lengths(name: str, lengths: Lengths, n: int, limit: int) -> Tensor:
     if len(vector) != n:
         raise RuntimeError(f"ctc_loss: {name} must have size {n}, the batch, got {len(vector)}")
     if n and (int(vector.max()) > limit or int(vector.min()) < 0):
-        raise RuntimeError(
-            f"ctc_loss: expected {name} to have value at most {limit}, but got {vector.tolist()}"
-        )
+        raise RuntimeError(f"ctc_loss: expected {name} of at most {limit}, got {vector.tolist()}")
     return vector
 
 

@@ -144,9 +144,8 @@ def triplet_margin_with_distance_loss(
     _check_margin({"margin": margin})
     if not anchor.dim() == positive.dim() == negative.dim():
         raise RuntimeError(
-            "triplet_margin_loss: anchor, positive and negative must have the same number of "
-            f"dimensions, got {tuple(anchor.shape)}, {tuple(positive.shape)} and "
-            f"{tuple(negative.shape)}"
+            "triplet_margin_loss: anchor, positive and negative must agree in dimensions, got "
+            f"{tuple(anchor.shape)}, {tuple(positive.shape)} and {tuple(negative.shape)}"
         )
     distance = distance_function or pairwise_distance
     near, far = distance(anchor, positive), distance(anchor, negative)

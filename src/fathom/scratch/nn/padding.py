@@ -1,7 +1,6 @@
 """Padding: an output cell either gets a constant, or copies an input cell.
 
 Source   torch.nn's padding layers; book 6.3.
-Differs  Nothing.
 Shapes   (*, *sizes) to (*, *larger sizes). Amounts are listed as torch does: left and right of the
          last dimension, then of the one before. A negative amount crops.
 
@@ -57,9 +56,7 @@ def pad(
     """
     n, constant = len(pad) // 2, mode == "constant"
     if len(pad) % 2 or n > input.dim():
-        raise RuntimeError(
-            f"pad: expected a pair of amounts for at most {input.dim()} dimensions, got {pad}"
-        )
+        raise RuntimeError(f"pad: expected pairs for at most {input.dim()} dimensions, got {pad}")
     if not constant and mode not in SOURCES:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
     if not constant and input.dim() not in (n + 1, n + 2):

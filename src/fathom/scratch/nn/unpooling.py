@@ -1,7 +1,6 @@
 """Max-unpooling: put every maximum back where it was found, and zero everywhere else.
 
 Source   Zeiler and Fergus 2014, arXiv:1311.2901.
-Differs  Nothing.
 Shapes   (N, C, *counts) or (C, *counts), with the cell numbers that max pooling returned, to the
          same with *sizes.
 """

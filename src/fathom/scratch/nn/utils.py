@@ -48,8 +48,7 @@ def get_total_norm(
     if error_if_nonfinite and not total.isfinite():
         raise RuntimeError(
             f"The total norm of order {float(norm_type)} for gradients from `parameters` is "
-            f"non-finite ({float(total)}), so it cannot be clipped. To disable this error and "
-            "scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
+            f"non-finite ({float(total)}); to scale by it, set `error_if_nonfinite=False`"
         )
     return total
 

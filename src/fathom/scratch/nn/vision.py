@@ -122,9 +122,7 @@ def interpolate(
     if align_corners is not None and mode.startswith("nearest"):
         raise ValueError("interpolate: align_corners goes with the linear and cubic modes only")
     if antialias and (mode not in ("bilinear", "bicubic") or align_corners):
-        raise ValueError(
-            "interpolate: antialias goes with bilinear and bicubic, corners not aligned"
-        )
+        raise ValueError("interpolate: antialias goes with bilinear and bicubic, corners free")
     given: Any = size if scale_factor is None else scale_factor
     values = list(given) if isinstance(given, Sequence) else [given] * dims
     if len(values) != dims:
