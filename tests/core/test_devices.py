@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import subprocess
 import sys
 
@@ -104,3 +105,38 @@ def test_freed_memory_is_there_for_the_next_step():
         for word in ("kept", "returned")
     )
     assert kept < returned / 4
+
+
+PIECES = """
+import contextlib, resource, sys, torch
+from fathom.core.devices import giving_back_large_blocks, keep_freed_memory
+
+def resident():
+    pages = int(open("/proc/self/statm").read().split()[1])
+    return pages * resource.getpagesize() >> 20
+
+keep_freed_memory()
+small = []  # one in each block that was freed: the next, a little larger, may not fit any more
+first = resident()
+with giving_back_large_blocks() if sys.argv[1] == "returned" else contextlib.nullcontext():
+    for size in range(10_000_000, 14_000_000, 100_000):
+        torch.ones(size)
+        small.append(torch.ones(1_000))
+grown = resident() - first
+torch.ones(10_000_000)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(50):
+    torch.ones(10_000_000)
+print(grown, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc's malloc")
+def test_large_blocks_go_back_where_sizes_vary():
+    runs = (
+        subprocess.run([sys.executable, "-c", PIECES, word], capture_output=True, check=True)
+        for word in ("kept", "returned")
+    )
+    (kept, _), (returned, faults) = (map(int, run.stdout.split()) for run in runs)
+    assert returned < 38 < kept  # MB: whether one block of 40 is still there
+    assert faults < 50 * 10_000_000 * 4 / resource.getpagesize() / 4  # kept again, afterwards

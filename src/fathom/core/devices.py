@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fathom.core.errors import SettingError
 
 if TYPE_CHECKING:
     import torch
+
+TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # names of <malloc.h>
+_asked: dict[int, int] = {}  # of malloc, which does not tell what it was set to
 
 
 def available_devices() -> list[str]:
@@ -64,15 +69,38 @@ def keep_freed_memory() -> None:
     By default large blocks go back to the system and come again as fresh pages, each with a
     fault: LeNet took 4,300 of them a step, and 1.4 times as long.
     """
+    _mallopt(MMAP_THRESHOLD, 1 << 30)
+    _mallopt(TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+@contextmanager
+def giving_back_large_blocks() -> Iterator[None]:
+    """Within, blocks of 32 MiB and more go back to the system even if freed memory is kept.
+
+    Where sizes vary from batch to batch, what is kept falls to pieces that none fits: translations
+    of 3,505 sentences were measured in 3.0 GB, and in 0.9 GB so.
+    """
+    kept = _asked.get(MMAP_THRESHOLD)
+    if kept is None:
+        yield
+        return
+    _mallopt(MMAP_THRESHOLD, min(kept, 32 << 20))
+    try:
+        yield
+    finally:
+        _mallopt(MMAP_THRESHOLD, kept)
+
+
+def _mallopt(name: int, value: int) -> None:
+    """Set a parameter of glibc's `malloc`, if that is the library."""
     import ctypes
 
-    trim_threshold, mmap_threshold = -1, -3  # names of <malloc.h>
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return
-    mallopt(mmap_threshold, 1 << 30)
-    mallopt(trim_threshold, (1 << 31) - 1)
+    mallopt(name, value)
+    _asked[name] = value
 
 
 def autocast_dtype(precision: str) -> torch.dtype | None:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fathom.core.devices import giving_back_large_blocks
 from fathom.core.experiment import Batches, Counts, Derived, Experiment, Metric
 from fathom.core.findings import Findings
 from fathom.engine.carried import carried, put_back
@@ -22,7 +23,7 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
     modes, state = {module: module.training for module in model.modules()}, carried(model)
     model.eval()
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), giving_back_large_blocks():
             yield model
     finally:
         for module, training in modes.items():
