@@ -161,6 +161,17 @@ def test_a_folder_that_holds_a_run_is_kept(runs):
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.*")} == before
 
 
+def test_a_run_that_never_began_is_in_nobodys_way(tmp_path):
+    folder = tmp_path / "run"
+    for _ in range(2):
+        said = call("run", "lenet", "--data", tmp_path / "nowhere", "--out", folder)
+        assert "nowhere" in said.error
+    said = call("try", "linear-regression", "--epochs", 1, "--out", folder)
+    assert said.status == 0
+    assert json.loads((folder / "run.json").read_text())["status"] == "done"
+    assert "nowhere" in (folder / "log.txt").read_text()  # what went wrong is still told
+
+
 def test_another_setting_is_no_resume(runs):
     said = call("resume", "linear-regression", "--batch-size", 7)
     assert said.status == 4

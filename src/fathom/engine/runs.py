@@ -245,7 +245,8 @@ def _try_lock(file: TextIO) -> bool:
 def create(recipe: str, out: str | None) -> Run:
     """A new run's folder, locked: the next number under `runs/RECIPE`, or `out`.
 
-    Raises SettingError where `out` holds a run already, ResourceError where it cannot be made.
+    Raises SettingError where `out` holds a run already, unless that failed before it had made
+    anything; ResourceError where it cannot be made.
     """
     try:
         if out is None:
@@ -260,11 +261,21 @@ def create(recipe: str, out: str | None) -> Run:
         ) from None
     run = Run(folder, {"recipe": recipe})
     run.lock()
-    if (folder / _FILES["run"]).exists():
+    if (folder / _FILES["run"]).exists() and not _came_to_nothing(folder):
         run.unlock()
         remedy = f"go on with `fathom resume {folder}`, or choose another --out"
         raise SettingError(str(folder), "holds a run already", remedy)
     return run
+
+
+def _came_to_nothing(folder: Path) -> bool:
+    """Whether the run there failed before it had made anything, as with data that are not there."""
+    made = _FILES["metrics"], _FILES["weights"], "checkpoints", "figures"
+    try:
+        failed = open_run(str(folder)).facts.get("status") == "failed"
+    except CheckpointError:
+        return False
+    return failed and not any((folder / name).exists() for name in made)
 
 
 def _next_folder(parent: Path) -> Path:
