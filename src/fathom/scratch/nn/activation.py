@@ -124,9 +124,8 @@ def rrelu(
         return leaky_relu(input, (lower + upper) / 2, inplace)
     # torch draws in double precision, and only for the numbers that are not positive.
     slopes, drawn = torch.ones_like(input), input <= 0
-    count = int(drawn.sum())
-    random = torch.empty(count, dtype=torch.float64, device=input.device).uniform_(lower, upper)
-    slopes[drawn] = random.to(input.dtype)
+    random = torch.empty(int(drawn.sum()), dtype=torch.float64, device=input.device)
+    slopes[drawn] = random.uniform_(lower, upper).to(input.dtype)
     return input.mul_(slopes) if inplace else input * slopes
 
 

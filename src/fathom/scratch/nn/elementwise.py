@@ -29,17 +29,16 @@ Curve = Callable[..., Any]
 def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., Tensor]]:
     """Decorate a curve y = f(x, *settings) with its derivative, written by hand.
 
-    `slope(kept, *settings)` is dy/dx as a fresh tensor, computed from what is kept for the backward
+    `slope(kept, *settings)` is dy/dx, a fresh tensor, computed from what is kept for the backward
     pass: x where `saves="input"`, y where `saves="output"`. Where `saves="part"` the curve returns
-    y and a part of it that was dear, and the slope is of x and that part. Plain autograd would
-    keep the result of every step. Slopes are themselves differentiable: higher derivatives work.
+    y and a part of it that was dear, and the slope is of x and that part, or the part itself. Plain
+    autograd would keep the result of every step. Slopes are differentiable: higher derivatives work.
     If the last setting is `inplace`, it is taken care of here: the result is written over x.
     """
 
     def decorate(curve: Curve) -> Callable[..., Tensor]:
         takes = signature(curve)
         bind, has_inplace = binder(curve.__name__, takes), "inplace" in takes.parameters
-
         value = curve if saves != "part" else lambda *given: curve(*given)[0]
 
         class Op(torch.autograd.Function):
@@ -56,7 +55,8 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
                 kept = ctx.saved_tensors
                 nothing = (None,) * len(ctx.settings)
                 if not torch.is_grad_enabled():
-                    return slope(*kept, *ctx.settings).mul_(grads[0]), *nothing
+                    found = slope(*kept, *ctx.settings)
+                    return found * grads[0] if found is kept[-1] else found.mul_(grads[0]), *nothing
                 if saves == "part":  # autograd is watching: the part must be known to be of x
                     kept = kept[0], curve(kept[0], *ctx.settings)[1]
                 return slope(*kept, *ctx.settings) * grads[0], *nothing

@@ -85,9 +85,10 @@ def multilabel_margin_loss(input: Tensor, target: Tensor) -> Tensor:
 
     `input` and `target` are (N, C) or (C,); a row of `target` lists its labels, then -1.
     """
-    valid = (target >= 0).cumprod(-1, dtype=input.dtype)
+    valid = target >= 0
     longest = int(valid.sum(-1).max()) if valid.numel() else 0
     y, valid = target[..., :longest].clamp(min=0), valid[..., :longest]
+    valid = valid.cumprod(-1, dtype=input.dtype)
     if input.dim() not in (1, 2) or (longest and int(y.max()) >= input.shape[-1]):
         raise RuntimeError(
             f"multilabel_margin_loss: expected labels below {input.shape[-1]} for an input (N, C) "

@@ -35,11 +35,11 @@ def l1_loss(input: Tensor, target: Tensor, weight: Tensor | None = None) -> Tens
     return _weighted((input - target).abs(), weight)
 
 
-@elementwise(saves="input", slope=lambda d, delta: d.clamp(-delta, delta))
-def _huber(d: Tensor, delta: float) -> Tensor:
+@elementwise(saves="part", slope=lambda d, m, delta: m)
+def _huber(d: Tensor, delta: float) -> tuple[Tensor, Tensor]:
     # With m = d between -delta and delta, and the nearer of both elsewhere, it is m (d - m / 2).
     m = d.clamp(-delta, delta)
-    return d.sub(m, alpha=0.5).mul_(m)
+    return d.sub(m, alpha=0.5).mul_(m), m
 
 
 @loss("input target reduction delta weight", alike="target input weight")
