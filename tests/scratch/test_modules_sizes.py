@@ -128,6 +128,13 @@ def test_padding(case, mode: str, data) -> None:
     alike(outcome(S.pad, x, amounts, mode), theirs)
 
 
+@pytest.mark.parametrize("amounts", [(1, 2), (1, -1, 0, 2), (0, 0, -1, -2)], ids=str)
+def test_derivatives_of_padding(amounts: tuple[int, ...]) -> None:
+    x = torch.randn(2, 4, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: S.pad(x, amounts, value=1.5), x)
+    assert torch.autograd.gradgradcheck(lambda x: S.pad(x, amounts, value=1.5) ** 2, x)
+
+
 @few
 @given(sliding())
 def test_windows_and_their_sum_are_each_others_gradient(case) -> None:

@@ -74,10 +74,7 @@ def batch_norm(
         return _with_given_statistics("batch_norm", input, *given)
     count = input.shape[0] * input.shape[2:].numel()
     if count == 1:
-        raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size "
-            f"{list(input.shape)}"
-        )
+        raise ValueError(f"Training needs more than 1 value per channel, got {list(input.shape)}")
     dims = (0, *range(2, input.dim()))
     w, b = _along(weight, input), _along(bias, input)
     output, mean, variance = standardise(input, w, b, dims, eps)
@@ -100,10 +97,7 @@ def instance_norm(
         return _with_given_statistics("instance_norm", input, *given)
     count = input.shape[2:].numel()
     if count == 1:
-        raise ValueError(
-            f"Expected more than 1 spatial element when training, got input size "
-            f"{list(input.shape)}"
-        )
+        raise ValueError(f"Training needs more than 1 spatial element, got {list(input.shape)}")
     dims = tuple(range(2, input.dim()))
     w, b = _along(weight, input), _along(bias, input)
     output, mean, variance = standardise(input, w, b, dims, eps)

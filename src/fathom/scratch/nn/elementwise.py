@@ -32,7 +32,7 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
     `slope(kept, *settings)` is dy/dx, a fresh tensor, computed from what is kept for the backward
     pass: x where `saves="input"`, y where `saves="output"`. Where `saves="part"` the curve returns
     y and a part of it that was dear, and the slope is of x and that part, or the part itself. Plain
-    autograd would keep the result of every step. Slopes are differentiable: higher derivatives work.
+    autograd would keep the result of every step. Slopes are differentiable, as often as wanted.
     If the last setting is `inplace`, it is taken care of here: the result is written over x.
     """
 

@@ -161,9 +161,7 @@ def group_norm(
 ) -> Tensor:  # fmt: skip
     """Standardise each of `num_groups` groups of channels of each example of (N, C, *)."""
     if input.dim() < 2:
-        raise RuntimeError(
-            f"group_norm: expected at least 2 dimensions for input, got shape {tuple(input.shape)}"
-        )
+        raise RuntimeError(f"group_norm: expected at least 2 dimensions, got {list(input.shape)}")
     channels = input.shape[1]
     if channels % num_groups:
         raise RuntimeError(
@@ -172,10 +170,7 @@ def group_norm(
         )
     _check("group_norm", input, (), (channels,), weight, bias)
     if input.numel() == num_groups:
-        raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size "
-            f"{list(input.shape)}"
-        )
+        raise ValueError(f"group_norm needs more than 1 value per group, got {list(input.shape)}")
     group = (num_groups, channels // num_groups)
     x_NGCL = input.reshape(input.shape[0], *group, input.shape[2:].numel())
     w, b = (None if each is None else each.view(1, *group, 1) for each in (weight, bias))
@@ -190,10 +185,7 @@ def local_response_norm(
     Beyond the first and last channel there are zeros, which count.
     """
     if input.dim() < 3:
-        raise ValueError(
-            f"local_response_norm: expected 3D or higher dimensionality input, got shape "
-            f"{tuple(input.shape)}"
-        )
+        raise ValueError(f"local_response_norm: expected 3D or higher, got {tuple(input.shape)}")
     if input.numel() == 0:
         return input
     before, after = size // 2, (size - 1) // 2

@@ -47,6 +47,20 @@ SOURCES: dict[str, tuple[Source, int | None]] = {
 }
 
 
+class _Within(torch.autograd.Function):
+    """The cells `own` of a larger tensor, which is else full of one value."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, sizes: Sequence[int], own: Any, value: float) -> Tensor:
+        ctx.own, output = own, x.new_full(sizes, value)
+        output[own] = x
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return grads[0][ctx.own], None, None, None
+
+
 def pad(
     input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
 ) -> Tensor:
@@ -64,6 +78,7 @@ def pad(
             f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with possibly 0 batch size and "
             f"other non-zero dimensions for input, but got: {list(input.shape)}"
         )
+    wide, own = list(input.shape), [slice(None)] * input.dim()
     for place in range(n):
         dim, (left, right) = input.dim() - 1 - place, pad[2 * place : 2 * place + 2]
         if left == right == 0:
@@ -73,24 +88,24 @@ def pad(
         if source and (size == 0 or (reach is not None and max(left, right) > size + reach)):
             raise RuntimeError(
                 f"Padding size should be {'less than' if reach else 'at most'} the corresponding "
-                f"input dimension, but got: padding ({left}, {right}) at dimension {dim} of input "
-                f"{sizes}"
+                f"input dimension, but got: padding ({left}, {right}) at dimension {dim} of {sizes}"
             )
         if size + left + right < (0 if constant else 1):
             raise RuntimeError(
                 f"pad: the input {sizes}, padded by {left} and {right} in dimension {dim}, would "
                 f"have {'a negative output size' if constant else 'no cells left'}"
             )
-        parts = [input.narrow(dim, max(-left, 0), size - max(-left, 0) - max(-right, 0))]
+        kept = input.narrow(dim, max(-left, 0), size - max(-left, 0) - max(-right, 0))
+        if source is None:  # all dimensions at once, below
+            wide[dim], input = size + left + right, kept
+            own[dim] = slice(max(left, 0), max(left, 0) + kept.shape[dim])
+            continue
+        parts = [kept]
         for side, first, last in ((0, -max(left, 0), 0), (1, size, size + max(right, 0))):
-            if source:
-                shown = source(torch.arange(first, last, device=input.device), size)
-                border = input.index_select(dim, shown)
-            else:
-                border = input.new_full((*sizes[:dim], last - first, *sizes[dim + 1 :]), value or 0)
-            parts.insert(side * 2, border)
+            shown = source(torch.arange(first, last, device=input.device), size)
+            parts.insert(side * 2, input.index_select(dim, shown))
         input = torch.cat(parts, dim)
-    return input
+    return _Within.apply(input, wide, tuple(own), value or 0) if constant else input
 
 
 def reading(mode: str) -> Callable[..., Tensor]:
@@ -99,8 +114,7 @@ def reading(mode: str) -> Callable[..., Tensor]:
     def pad_sides(n: int, input: Tensor, padding: Amounts) -> Tensor:
         if input.dim() not in (n + 1, n + 2):
             raise ValueError(
-                f"expected {n + 1}D or {n + 2}D input (got {input.dim()}D input), but its sizes "
-                f"are {list(input.shape)}"
+                f"expected {n + 1}D or {n + 2}D input (got {input.dim()}D: {list(input.shape)})"
             )
         return pad(input, each(padding, 2 * n), mode)
 
