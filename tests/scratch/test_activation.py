@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as torch_functional
 
+from fathom.scratch import nn
 from fathom.scratch.nn import functional
 
 DOUBLE = torch.float64
@@ -181,3 +182,12 @@ def test_softmax_of_nothing_and_of_integers() -> None:
 def test_wrong_settings_are_named(use, words: str) -> None:
     with pytest.raises((RuntimeError, ValueError, ZeroDivisionError), match=words):
         use()
+
+
+def test_a_trace_is_the_same_with_and_without_gradients() -> None:
+    """Without gradients a curve is called as it is; an export looks at it in both ways."""
+    x = torch.randn(2, 3)
+    net = nn.Sequential(nn.SiLU(), nn.ReLU(), nn.Hardswish(), nn.ZeroPad1d(1))
+    traced = torch.jit.trace(net, x)
+    with torch.no_grad():
+        torch.testing.assert_close(traced(2 * x), net(2 * x))

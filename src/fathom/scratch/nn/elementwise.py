@@ -67,8 +67,8 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
             inplace = has_inplace and settings.pop()
             source = x.clone() if inplace else x  # backward may need it
             half = x.dtype in HALF
-            run = Op.apply if torch.is_grad_enabled() else value
-            y = run(source.float() if half else source, *settings)
+            watched = torch.is_grad_enabled() or torch.jit.is_tracing()
+            y = (Op.apply if watched else value)(source.float() if half else source, *settings)
             y = y.to(x.dtype) if half else y
             return x.copy_(y) if inplace else y
 

@@ -48,17 +48,19 @@ SOURCES: dict[str, tuple[Source, int | None]] = {
 
 
 class _Within(torch.autograd.Function):
-    """The cells `own` of a larger tensor, which is else full of one value."""
+    """The input with a border of one value: of so many cells on both sides of each dimension."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, sizes: Sequence[int], own: Any, value: float) -> Tensor:
-        ctx.own, output = own, x.new_full(sizes, value)
-        output[own] = x
+    def forward(ctx: Any, x: Tensor, sides: Sequence[tuple[int, int]], value: float) -> Tensor:
+        sizes = list(zip(x.shape, sides, strict=True))
+        ctx.own = tuple(slice(left, left + size) for size, (left, _) in sizes)
+        output = x.new_full([left + size + right for size, (left, right) in sizes], value)
+        output[ctx.own] = x
         return output
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        return grads[0][ctx.own], None, None, None
+        return grads[0][ctx.own], None, None
 
 
 def pad(
@@ -78,7 +80,7 @@ def pad(
             f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with possibly 0 batch size and "
             f"other non-zero dimensions for input, but got: {list(input.shape)}"
         )
-    wide, own = list(input.shape), [slice(None)] * input.dim()
+    sides = [(0, 0)] * input.dim()
     for place in range(n):
         dim, (left, right) = input.dim() - 1 - place, pad[2 * place : 2 * place + 2]
         if left == right == 0:
@@ -97,15 +99,14 @@ def pad(
             )
         kept = input.narrow(dim, max(-left, 0), size - max(-left, 0) - max(-right, 0))
         if source is None:  # all dimensions at once, below
-            wide[dim], input = size + left + right, kept
-            own[dim] = slice(max(left, 0), max(left, 0) + kept.shape[dim])
+            sides[dim], input = (int(max(left, 0)), int(max(right, 0))), kept
             continue
         parts = [kept]
         for side, first, last in ((0, -max(left, 0), 0), (1, size, size + max(right, 0))):
             shown = source(torch.arange(first, last, device=input.device), size)
             parts.insert(side * 2, input.index_select(dim, shown))
         input = torch.cat(parts, dim)
-    return _Within.apply(input, wide, tuple(own), value or 0) if constant else input
+    return _Within.apply(input, sides, value or 0) if constant and any(pad) else input
 
 
 def reading(mode: str) -> Callable[..., Tensor]:
