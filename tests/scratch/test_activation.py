@@ -184,6 +184,7 @@ def test_wrong_settings_are_named(use, words: str) -> None:
         use()
 
 
+@pytest.mark.filterwarnings("ignore")  # of sizes that a trace keeps, and of torch.jit
 def test_a_trace_is_the_same_with_and_without_gradients() -> None:
     """Without gradients a curve is called as it is; an export looks at it in both ways."""
     x = torch.randn(2, 3)
