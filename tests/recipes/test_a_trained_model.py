@@ -194,6 +194,20 @@ def test_a_graph_answers_as_the_model_does(lenet, tmp_path, to):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("recipe", ["lenet", "batch-norm"])
+def test_a_network_from_scratch_is_exported_as_its_twin(recipe, tmp_path):
+    """The graph of torch's layers, asked here, against the readable network that was trained."""
+    folder, target = tmp_path / "run", tmp_path / "graph.pt"
+    few = ("--impl", "scratch", "--epochs", 1, "--limit-batches", 2)
+    done("try", recipe, *few, "--out", folder)
+    done("export", folder, "--to", "torchscript", "--out", target)
+    experiment, model = model_of(folder)
+    inputs, _ = next(iter(experiment.train.epoch(0, 0)))
+    with torch.no_grad():
+        expected = model(inputs)
+    torch.testing.assert_close(torch.jit.load(target)(inputs), expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("verb", ["eval", "predict", "export", "resume"])
 def test_a_study_has_no_model(tried_once, verb):
     more = {"predict": ["1"], "export": ["--to", "onnx"]}.get(verb, [])

@@ -52,11 +52,12 @@ def _has_weights(run: Run) -> bool:
     return run.weights.is_file() or any(run.checkpoints.glob("*"))
 
 
-def model_in_use(run: Run, device: str) -> Prepared:
+def model_in_use(run: Run, device: str, changes: dict[str, Any] | None = None) -> Prepared:
     """A run's model with its weights and its predictor; its data are not read."""
     from fathom.engine.trained import trained
 
-    return trained(run, recipe_of(run), {}, device=device, say=stderr().print, unread=True)
+    recipe, say = recipe_of(run), stderr().print
+    return trained(run, recipe, changes or {}, device=device, say=say, unread=True)
 
 
 def trained_model(run: Run, device: str, changes: dict[str, Any] | None = None) -> Prepared:
@@ -122,7 +123,8 @@ def export(
 ) -> Answer:
     """Take a trained model elsewhere: as a graph, or as weights by torch's key names.
 
-    The run's folder is all that it needs: what it was trained on may be gone.
+    The run's folder is all that it needs: what it was trained on may be gone. A network from
+    scratch is written as the same one of torch's layers.
 
     Args:
         run: a run's folder, or a recipe for its latest run
@@ -141,7 +143,9 @@ def export(
     target = Path(out) if out else found.folder / f"{found.recipe}.{suffix}"
     if target.exists() and not force:
         raise SettingError(str(target), "is there already", "choose another --out, or say --force")
-    facts = write(model_in_use(found, "cpu"), to, target)
+    from_scratch = found.facts.get("arguments", {}).get("impl") == "scratch"
+    model = model_in_use(found, "cpu", {"impl": "torch"} if from_scratch else {})
+    facts = write(model, to, target)
 
     def page(console: Console) -> None:
         console.print(f"wrote    {short(target)}  ({target.stat().st_size:,} bytes)")
