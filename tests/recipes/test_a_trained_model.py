@@ -24,7 +24,7 @@ def lenet(tmp_path_factory):
 
 
 def model_of(folder, name="lenet"):
-    """The run's network, built by torch and loaded from the run's weights."""
+    """The run's network, built as it was and loaded from the run's weights."""
     settings = json.loads((folder / "run.json").read_text())["arguments"]
     experiment = load(name).function(**settings)
     experiment.model.load_state_dict(load_file(folder / "model.safetensors"))
@@ -201,7 +201,7 @@ def test_a_network_from_scratch_is_exported_as_its_twin(recipe, tmp_path):
     few = ("--impl", "scratch", "--epochs", 1, "--limit-batches", 2)
     done("try", recipe, *few, "--out", folder)
     done("export", folder, "--to", "torchscript", "--out", target)
-    experiment, model = model_of(folder)
+    experiment, model = model_of(folder, recipe)
     inputs, _ = next(iter(experiment.train.epoch(0, 0)))
     with torch.no_grad():
         expected = model(inputs)
