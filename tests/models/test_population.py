@@ -46,3 +46,13 @@ def test_of_one_whole_batch_the_first_means_are_those_of_its_convolution():
     maps = model[0](inputs).detach().double().transpose(0, 1).flatten(1)
     torch.testing.assert_close(found[1].running_mean.double(), maps.mean(1), rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(found[1].running_var.double(), maps.var(1), rtol=1e-5, atol=1e-6)
+
+
+def test_a_few_batches_are_the_first_of_the_epoch():
+    torch.manual_seed(0)
+    model, data = batch_norm_lenet(), pictures(batch_size=8)
+    maps = [model[0](inputs).detach().double() for inputs, _ in data.epoch(0, 0)]
+    two = torch.cat(maps[:2])
+    found = by_population(model, data, most=2)
+    means = two.transpose(0, 1).flatten(1).mean(1)
+    torch.testing.assert_close(found[1].running_mean.double(), means, rtol=1e-5, atol=1e-6)

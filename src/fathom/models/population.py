@@ -9,6 +9,7 @@ Differs  Layers keep running means while they train, and use these afterwards. T
 from __future__ import annotations
 
 import copy
+from itertools import islice
 from typing import Any
 
 import torch
@@ -16,10 +17,13 @@ import torch
 from fathom.core.experiment import Batches
 
 
-def by_population(model: torch.nn.Module, batches: Batches) -> torch.nn.Module:
+def by_population(
+    model: torch.nn.Module, batches: Batches, *, most: int | None = None
+) -> torch.nn.Module:
     """A copy in evaluation mode whose batch normalisation has its means and variances of `batches`.
 
-    They are averages over one epoch, seen with the weights as they are.
+    They are averages over one epoch, or the first `most` batches of it, seen with the weights as
+    they are.
     """
     measured = copy.deepcopy(model).eval()
     device = next(model.parameters()).device
@@ -31,6 +35,6 @@ def by_population(model: torch.nn.Module, batches: Batches) -> torch.nn.Module:
         layer.momentum = None  # the plain average of all batches
         layer.train()
     with torch.no_grad():
-        for inputs, _ in batches.epoch(0, 0):
+        for inputs, _ in islice(batches.epoch(0, 0), most):
             measured(inputs.to(device))
     return measured.eval()
