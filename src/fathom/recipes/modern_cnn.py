@@ -315,7 +315,7 @@ def _by_both_means(experiment: Experiment, most: int | None) -> Experiment:
     sample=dict(data="digits", size=32, width=16, batch_size=32, schedule="cosine", epochs=6),
     minutes=115,
     book="train loss 0.012, test accuracy 0.913 [0.814, 0.927]",
-    ours="digits 0.986",
+    ours="two epochs: test accuracy 0.833, by means anew 0.892; digits 0.986",
 )
 def resnet(
     data: Images = "fashion-mnist",
