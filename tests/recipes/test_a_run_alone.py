@@ -236,7 +236,7 @@ def _are_the_same(found: Any, measured: Any, asked: list[str]) -> None:
     else:
         (names, inputs), (same, expected) = predictor.read(asked), other.read(asked)
         assert names == same
-        assert inputs.equal(expected) or (inputs.isnan() == expected.isnan()).all()
+        torch.testing.assert_close(inputs, expected, rtol=0, atol=0, equal_nan=True)
         outputs = found.model.eval()(inputs)
         assert predictor.answers(outputs) == other.answers(outputs)
 

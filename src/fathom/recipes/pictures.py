@@ -39,9 +39,9 @@ def classification(
 
     What varies or mixes pictures in their `treatment` is for training alone. The `objective` is the
     library's cross-entropy, if no other is given: `smoothing` is the share of each label that it
-    spreads over all classes. `balanced` is the recipe's setting of that name,
-    if it has one: where it is on, classes count alike; where it is off and should not be, that is
-    said.
+    spreads over all classes. `balanced` is the recipe's setting of that name, if it has one: where
+    it is on, classes count alike, whatever the objective; where it is off and should not be, that
+    is said.
     """
     if balanced:
         objective = balanced_loss(pictures, lib, smoothing)
@@ -79,10 +79,9 @@ def balanced_loss(pictures: PictureSet, lib: Library, smoothing: float = 0.0) ->
     as the picture; torch's would weigh it as those classes, and spread most of it over rare ones.
     """
     weights_K = balancing_weights(pictures.train.labels, len(pictures.classes))
-
     cross_entropy = lib.nn.functional.cross_entropy
 
-    def loss(logits: Tensor, labels: Tensor) -> Tensor:
+    def loss(logits: Tensor, labels: Tensor) -> Tensor:  # which may be mixed: shares of classes
         losses: Tensor = cross_entropy(
             logits, labels, weight=weights_K.to(logits), reduction="none"
         )
