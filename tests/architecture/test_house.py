@@ -129,7 +129,7 @@ def test_packages_export_nothing():
         assert len(body) == 1, f"{path.relative_to(SOURCE)} holds more than its docstring"
 
 
-SCRATCH_BUDGET = 8_450  # lower it with every file that gets shorter; 5,000 is where it should end
+SCRATCH_BUDGET = 8_448  # lower it with every file that gets shorter; 5,000 is where it should end
 
 
 def test_scratch_does_not_grow_past_its_budget():

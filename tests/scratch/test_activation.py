@@ -186,7 +186,7 @@ def test_wrong_settings_are_named(use, words: str) -> None:
 
 @pytest.mark.filterwarnings("ignore")  # of sizes that a trace keeps, and of torch.jit
 def test_a_trace_is_the_same_with_and_without_gradients() -> None:
-    """Without gradients a curve is called as it is; an export looks at it in both ways."""
+    """An export looks at a network in both ways."""
     x = torch.randn(2, 3)
     net = nn.Sequential(nn.SiLU(), nn.ReLU(), nn.Hardswish(), nn.ZeroPad1d(1))
     traced = torch.jit.trace(net, x)

@@ -28,7 +28,7 @@ BOOKKEEPING = words("""
     Generator Size Tensor autocast autograd autograd.Function autograd.function
     autograd.function.once_differentiable bfloat16 bool device dtype enable_grad finfo float16
     float32 float64 get_autocast_dtype get_default_dtype int32 int64 is_autocast_enabled
-    is_grad_enabled jit jit.is_tracing long nn nn.Buffer nn.Module nn.ModuleDict nn.ModuleList
+    is_grad_enabled long nn nn.Buffer nn.Module nn.ModuleDict nn.ModuleList
     nn.Parameter nn.ParameterDict nn.ParameterList nn.Sequential nn.UninitializedBuffer
     nn.UninitializedParameter nn.init nn.modules.lazy.LazyModuleMixin
     nn.parameter.UninitializedBuffer nn.parameter.UninitializedParameter nn.utils.rnn.PackedSequence

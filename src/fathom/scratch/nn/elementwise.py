@@ -39,7 +39,6 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
     def decorate(curve: Curve) -> Callable[..., Tensor]:
         takes = signature(curve)
         bind, has_inplace = binder(curve.__name__, takes), "inplace" in takes.parameters
-        value = curve if saves != "part" else lambda *given: curve(*given)[0]
 
         class Op(torch.autograd.Function):
             @staticmethod
@@ -67,8 +66,7 @@ def elementwise(*, slope: Curve, saves: str) -> Callable[[Curve], Callable[..., 
             inplace = has_inplace and settings.pop()
             source = x.clone() if inplace else x  # backward may need it
             half = x.dtype in HALF
-            watched = torch.is_grad_enabled() or torch.jit.is_tracing()
-            y = (Op.apply if watched else value)(source.float() if half else source, *settings)
+            y = Op.apply(source.float() if half else source, *settings)
             y = y.to(x.dtype) if half else y
             return x.copy_(y) if inplace else y
 
