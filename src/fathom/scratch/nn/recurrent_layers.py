@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -37,47 +36,57 @@ class RNNBase(Module):
     """
 
     reads_numbers = True
+    weight_ih_l0: Parameter
 
     def __init__(
-        self,
-        mode: str,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        proj_size: int = 0,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
+        self, mode: str, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
+        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
+        proj_size: int = 0, device: Any = None, dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        check_settings(input_size, hidden_size, num_layers, bias, batch_first, dropout, proj_size)
         self.mode, self.input_size, self.hidden_size = mode, input_size, hidden_size
         self.num_layers, self.bias, self.batch_first = num_layers, bias, batch_first
-        self.dropout, self.bidirectional, self.proj_size = float(dropout), bidirectional, proj_size
-        self._all_weights: list[list[str]] = []
+        self.dropout, self.bidirectional, self.proj_size = dropout, bidirectional, proj_size
+        self._check_settings()
+        self.dropout = float(dropout)
+        self.directions = 2 if bidirectional else 1
 
         gates, state = GATES[mode] * hidden_size, proj_size or hidden_size
-        directions = ("", "_reverse") if bidirectional else ("",)
+        self._all_weights: list[list[str]] = []
         for layer in range(num_layers):
-            inputs = input_size if layer == 0 else state * len(directions)
-            sizes: dict[str, tuple[int, ...]] = {
-                "weight_ih": (gates, inputs),
-                "weight_hh": (gates, state),
-            }
+            inputs = state * self.directions if layer > 0 else input_size
+            sizes: dict[str, Any] = {"weight_ih": (gates, inputs), "weight_hh": (gates, state)}
             if bias:
-                sizes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
+                sizes |= {"bias_ih": gates, "bias_hh": gates}
             if proj_size:
-                sizes |= {"weight_hr": (proj_size, hidden_size)}
-            for direction in directions:
-                names = {name: f"{name}_l{layer}{direction}" for name in sizes}
-                for name, shape in sizes.items():
-                    weight = Parameter(torch.empty(shape, device=device, dtype=dtype))
-                    self.register_parameter(names[name], weight)
-                self._all_weights.append(list(names.values()))
+                sizes["weight_hr"] = proj_size, hidden_size
+            for direction in range(self.directions):
+                names = {f"{name}_l{layer}" + "_reverse" * direction: name for name in sizes}
+                for name, kind in names.items():
+                    weight = torch.empty(sizes[kind], device=device, dtype=dtype)
+                    self.register_parameter(name, Parameter(weight))
+                self._all_weights.append(list(names))
         self.reset_parameters()
+
+    def _check_settings(self) -> None:
+        """Raises TypeError or ValueError for what cannot be a network."""
+        flags, sizes = ("bias", "batch_first"), ("input_size", "hidden_size", "num_layers")
+        for name in (*flags, *sizes):
+            value, kind = getattr(self, name), bool if name in flags else int
+            if not isinstance(value, kind):
+                found = type(value).__name__
+                raise TypeError(f"{name} should be of type {kind.__name__}, got: {found}")
+            if name in sizes and value <= 0:
+                raise ValueError(f"{name} must be greater than zero, got {value}")
+        p, projected = self.dropout, self.proj_size
+        if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
+            raise ValueError(f"dropout should be a probability in range [0, 1], got {p!r}")
+        if p > 0 and self.num_layers == 1:
+            said = f"dropout={p} is for the outputs of all layers but the last, and num_layers=1"
+            warnings.warn(said, stacklevel=4)
+        if not 0 <= projected < self.hidden_size:
+            allowed = f"0, for no projection, or smaller than hidden_size, {self.hidden_size}"
+            raise ValueError(f"proj_size should be {allowed}, got {projected}")
 
     def reset_parameters(self) -> None:
         bound = 1.0 / math.sqrt(self.hidden_size)
@@ -106,8 +115,11 @@ class RNNBase(Module):
         table_VG = weight.t() if bias is None else weight.t() + bias
         return embedding(x_RI[:, 0], table_VG)  # a row looked up is a one-hot product
 
-    def run(self, input: Any, states: States | None) -> tuple[Any, States]:
-        """All layers and directions over a batch of sequences, padded or packed."""
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+        """All layers and directions over a batch of sequences, padded or packed.
+
+        `hx`, like the second result, is h or, of an LSTM, (h, c).
+        """
         packed = isinstance(input, PackedSequence)
         data: Tensor = input.data if packed else input
         if not data.is_floating_point():
@@ -115,156 +127,95 @@ class RNNBase(Module):
         self._check_input(data, packed=packed)
         batched = packed or data.dim() == 3
         if packed:
-            batch_sizes = input.batch_sizes.tolist()
-            order, restore = input.sorted_indices, input.unsorted_indices
-            x_RI = data
+            x_RI, batch_sizes = data, input.batch_sizes.tolist()
         else:
-            data = data if batched else data.unsqueeze(0 if self.batch_first else 1)
-            x_TBI = data.transpose(0, 1) if self.batch_first else data
-            batch_sizes, order, restore = [x_TBI.shape[1]] * x_TBI.shape[0], None, None
-            x_RI = x_TBI.flatten(0, 1)
-        states = self._first_states(states, batch_sizes, batched)
-        if order is not None:
-            states = tuple(state.index_select(1, order) for state in states)
+            x_TBI = data.transpose(0, 1) if batched and self.batch_first else data
+            x_TBI = x_TBI if batched else data.unsqueeze(1)
+            x_RI, batch_sizes = x_TBI.flatten(0, 1), [x_TBI.shape[1]] * x_TBI.shape[0]
+        states = self._first_states(hx, batch_sizes[0], batched)
+        if packed and input.sorted_indices is not None:
+            states = tuple(state.index_select(1, input.sorted_indices) for state in states)
 
-        last: list[tuple[Tensor, ...]] = []
-        directions = 2 if self.bidirectional else 1
+        ends: list[States] = []
         for layer in range(self.num_layers):
             if layer > 0 and self.dropout > 0:
                 x_RI = dropout(x_RI, self.dropout, self.training)
             outputs = []
-            for direction in range(directions):
+            for direction in range(self.directions):
                 suffix = f"_l{layer}" + "_reverse" * direction
-                first = tuple(state[layer * directions + direction] for state in states)
+                first = tuple(state[len(ends)] for state in states)
                 rows = step_rows(batch_sizes, reverse=direction == 1)
-                output, *ends = self.sweep(suffix, x_RI, first, rows)
+                output, *end = self.sweep(suffix, x_RI, first, rows)
                 outputs.append(output)
-                last.append(tuple(ends))
-            x_RI = torch.cat(outputs, 1) if directions == 2 else outputs[0]
+                ends.append(tuple(end))
+            x_RI = torch.cat(outputs, 1) if self.directions == 2 else outputs[0]
 
-        final = tuple(torch.stack(kind) for kind in zip(*last, strict=True))
+        last = [torch.stack(kind) for kind in zip(*ends, strict=True)]
+        if packed and input.unsorted_indices is not None:
+            last = [state.index_select(1, input.unsorted_indices) for state in last]
+        last = last if batched else [state.squeeze(1) for state in last]
+        final = tuple(last) if self.mode == "LSTM" else last[0]
         if packed:
-            if restore is not None:
-                final = tuple(state.index_select(1, restore) for state in final)
             return PackedSequence(x_RI, *input[1:]), final
         y_TBP = x_RI.view(len(batch_sizes), -1, x_RI.shape[1])
         if not batched:
-            return y_TBP.squeeze(1), tuple(state.squeeze(1) for state in final)
+            return y_TBP.squeeze(1), final
         return (y_TBP.transpose(0, 1) if self.batch_first else y_TBP), final
 
     def _check_input(self, x: Tensor, *, packed: bool) -> None:
-        weight = self.all_weights[0][0]
+        sizes, kind = list(x.shape), self.weight_ih_l0.dtype
         if x.dim() not in ((2,) if packed else (2, 3)):
-            raise ValueError(
-                f"{type(self).__name__}: Expected input to be 2D or 3D, got {x.dim()}D instead, "
-                f"of sizes {list(x.shape)}"
-            )
+            name = type(self).__name__
+            raise ValueError(f"{name}: Expected input to be 2D or 3D, got {x.dim()}D of {sizes}")
         if not x.is_floating_point():
             return  # the table of all tokens' shares names those that are out of range
-        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        if x.dtype != kind and not torch.is_autocast_enabled(x.device.type):
             raise ValueError(
-                f"RNN input dtype ({x.dtype}) does not match weight dtype ({weight.dtype}). "
-                f"Convert input: input.to({weight.dtype}), or convert model: model.to({x.dtype})"
+                f"RNN input dtype ({x.dtype}) does not match weight dtype ({kind}). "
+                f"Convert input: input.to({kind}), or convert model: model.to({x.dtype})"
             )
-        if x.shape[-1] != self.input_size:
-            raise RuntimeError(
-                "input.size(-1) must be equal to input_size. "
-                f"Expected {self.input_size}, got {x.shape[-1]}"
-            )
-        if x.shape[1 if self.batch_first and x.dim() == 3 else 0] == 0:
-            raise RuntimeError(
-                f"Expected sequence length to be larger than 0 in RNN, got input {list(x.shape)}"
-            )
+        if sizes[-1] != self.input_size:
+            expected = f"input_size. Expected {self.input_size}, got {sizes[-1]} of {sizes}"
+            raise RuntimeError(f"input.size(-1) must be equal to {expected}")
+        if sizes[1 if self.batch_first and x.dim() == 3 else 0] == 0:
+            raise RuntimeError(f"Expected sequence length to be larger than 0, got input {sizes}")
 
-    def _first_states(self, states: States | None, batch_sizes: list[int], batched: bool) -> States:
+    def _first_states(self, hx: Any, batch_size: int, batched: bool) -> States:
         """The given states, or zeros, as (L * D, B, width); raises naming the sizes expected."""
-        widths = [self.proj_size or self.hidden_size]  # of h, and an LSTM's of c
-        widths += [self.hidden_size] if self.mode == "LSTM" else []
-        stacked = self.num_layers * (2 if self.bidirectional else 1)
-        if states is None:
-            like = self.all_weights[0][0]
-            return tuple(like.new_zeros(stacked, batch_sizes[0], width) for width in widths)
-        for number, (state, width) in enumerate(zip(states, widths, strict=True)):
-            expected = (stacked, batch_sizes[0], width) if batched else (stacked, width)
-            if tuple(state.shape) != expected:
-                which = f"hidden[{number}]" if len(widths) == 2 else "hidden"
+        lstm, width = self.mode == "LSTM", self.proj_size or self.hidden_size
+        widths = {"hidden[0]": width, "hidden[1]": self.hidden_size} if lstm else {"hidden": width}
+        stacked = len(self._all_weights)
+        if hx is None:
+            new = self.weight_ih_l0.new_zeros
+            return tuple(new(stacked, batch_size, width) for width in widths.values())
+        states = tuple(hx) if lstm else (hx,)
+        for state, (which, width) in zip(states, widths.items(), strict=True):
+            expected = (stacked, batch_size, width) if batched else (stacked, width)
+            if state.shape != expected:
                 raise RuntimeError(f"Expected {which} size {expected}, got {list(state.shape)}")
         return states if batched else tuple(state.unsqueeze(1) for state in states)
 
     def extra_repr(self) -> str:
-        text = f"{self.input_size}, {self.hidden_size}"
-        plain = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False}
-        for name, usual in {**plain, "dropout": 0, "bidirectional": False}.items():
-            if getattr(self, name) != usual:
-                text += f", {name}={getattr(self, name)}"
-        return text
-
-
-def check_settings(
-    input_size: int,
-    hidden_size: int,
-    num_layers: int,
-    bias: bool,
-    batch_first: bool,
-    dropout: float,
-    proj_size: int,
-) -> None:
-    """Raises TypeError or ValueError for what cannot be a network."""
-    if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout <= 1:
-        raise ValueError(
-            "dropout should be a number in range [0, 1] representing the probability of an "
-            f"element being zeroed, got {dropout!r}"
-        )
-    if dropout > 0 and num_layers == 1:
-        warnings.warn(
-            "dropout option adds dropout after all but last recurrent layer, so non-zero dropout "
-            f"expects num_layers greater than 1, but got dropout={dropout} and num_layers=1",
-            stacklevel=4,
-        )
-    for name, flag in {"bias": bias, "batch_first": batch_first}.items():
-        if not isinstance(flag, bool):
-            raise TypeError(f"{name} should be of type bool, got: {type(flag).__name__}")
-    for name, size in {"input_size": input_size, "hidden_size": hidden_size}.items():
-        if not isinstance(size, int):
-            raise TypeError(f"{name} should be of type int, got: {type(size).__name__}")
-        if size <= 0:
-            raise ValueError(f"{name} must be greater than zero, got {size}")
-    if num_layers <= 0:
-        raise ValueError(f"num_layers must be greater than zero, got {num_layers}")
-    if not 0 <= proj_size < hidden_size:
-        raise ValueError(
-            "proj_size should be zero to disable projections, and has to be smaller than "
-            f"hidden_size, {hidden_size}, got {proj_size}"
-        )
+        usual = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False}
+        usual |= {"dropout": 0, "bidirectional": False}
+        found = {name: getattr(self, name) for name in usual}
+        unusual = [f"{name}={value}" for name, value in found.items() if value != usual[name]]
+        return ", ".join([f"{self.input_size}, {self.hidden_size}", *unusual])
 
 
 class RNN(RNNBase):
     """The plain recurrence (book 8.6): h' = tanh(W x + b + U h + c), or with a rectifier."""
 
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        nonlinearity: str = "tanh",
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
+        self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh",
+        bias: bool = True, batch_first: bool = False, dropout: float = 0.0,
+        bidirectional: bool = False, device: Any = None, dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
         if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(
-                f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or 'relu'."
-            )
+            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select 'tanh' or 'relu'.")
         layers = (num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype)
         super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, *layers)
         self.nonlinearity = nonlinearity
-
-    def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
-        output, (last,) = self.run(input, None if hx is None else (hx,))
-        return output, last
 
     def sweep(self, suffix: str, x_RI: Tensor, states: States, rows: Rows) -> tuple[Tensor, ...]:
         weight = getattr(self, "weight_hh" + suffix)
@@ -276,23 +227,12 @@ class GRU(RNNBase):
     """The gated recurrent unit (book 9.1)."""
 
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
+        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
+        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
+        device: Any = None, dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
         layers = (num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype)
         super().__init__("GRU", input_size, hidden_size, *layers)
-
-    def forward(self, input: Any, hx: Tensor | None = None) -> tuple[Any, Tensor]:
-        output, (last,) = self.run(input, None if hx is None else (hx,))
-        return output, last
 
     def sweep(self, suffix: str, x_RI: Tensor, states: States, rows: Rows) -> tuple[Tensor, ...]:
         weight = getattr(self, "weight_hh" + suffix)
@@ -307,23 +247,12 @@ class LSTM(RNNBase):
     """Long short-term memory (book 9.2), with a projection of the state if `proj_size` is given."""
 
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        bias: bool = True,
-        batch_first: bool = False,
-        dropout: float = 0.0,
-        bidirectional: bool = False,
-        proj_size: int = 0,
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
+        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
+        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
+        proj_size: int = 0, device: Any = None, dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
         layers = (num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype)
         super().__init__("LSTM", input_size, hidden_size, *layers)
-
-    def forward(self, input: Any, hx: Sequence[Tensor] | None = None) -> tuple[Any, States]:
-        return self.run(input, None if hx is None else tuple(hx))
 
     def sweep(self, suffix: str, x_RI: Tensor, states: States, rows: Rows) -> tuple[Tensor, ...]:
         weight, projection = getattr(self, "weight_hh" + suffix), None
