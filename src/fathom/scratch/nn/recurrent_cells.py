@@ -47,14 +47,9 @@ class RNNCellBase(Module):
     """The parameters of a cell with `num_chunks` gates, and the checks of its inputs."""
 
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool,
-        num_chunks: int,
-        device: Any = None,
+        self, input_size: int, hidden_size: int, bias: bool, num_chunks: int, device: Any = None,
         dtype: torch.dtype | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
         gates = num_chunks * hidden_size
@@ -76,31 +71,18 @@ class RNNCellBase(Module):
 
     def check(self, input: Tensor, hx: Tensor | None, name: str = "hidden") -> Tensor:
         """The state to start from: `hx`, or zeros. Raises naming the sizes that do not fit."""
-        cell = type(self).__name__
+        cell, expected = type(self).__name__, (*input.shape[:-1], self.hidden_size)
         for word, each in (("input", input), (name, hx)):
             if each is not None and each.dim() not in (1, 2):
-                raise ValueError(
-                    f"{cell}: Expected {word} to be 1D or 2D, got {each.dim()}D instead, "
-                    f"of sizes {list(each.shape)}"
-                )
+                found = f"got {each.dim()}D instead, of sizes {list(each.shape)}"
+                raise ValueError(f"{cell}: Expected {word} to be 1D or 2D, {found}")
         if input.shape[-1] != self.input_size:
-            raise RuntimeError(
-                "input has inconsistent input_size: "
-                f"got {input.shape[-1]} expected {self.input_size}"
-            )
-        if hx is None:
-            return input.new_zeros(*input.shape[:-1], self.hidden_size)
-        if hx.shape[-1] != self.hidden_size:
-            raise RuntimeError(
-                "hidden0 has inconsistent hidden_size: "
-                f"got {hx.shape[-1]}, expected {self.hidden_size}"
-            )
-        if hx.shape[:-1] != input.shape[:-1]:
-            sizes = [each.shape[0] if each.dim() == 2 else "none" for each in (input, hx)]
-            raise RuntimeError(
-                f"Input batch size {sizes[0]} doesn't match hidden0 batch size {sizes[1]}"
-            )
-        return hx
+            found = f"got {input.shape[-1]} expected {self.input_size}"
+            raise RuntimeError(f"{cell}: input has inconsistent input_size: {found}")
+        if hx is not None and hx.shape != expected:
+            found = f"got {list(hx.shape)} beside an input {list(input.shape)}"
+            raise RuntimeError(f"{cell}: Expected {name} size {list(expected)}, {found}")
+        return input.new_zeros(expected) if hx is None else hx
 
     def shares(self, input: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """What the input and what the state add to every gate."""
@@ -118,14 +100,9 @@ class RNNCell(RNNCellBase):
     """(B, I) and state (B, H) to state (B, H)."""
 
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        nonlinearity: str = "tanh",
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
+        self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh",
+        device: Any = None, dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(input_size, hidden_size, bias, 1, device, dtype)
         self.nonlinearity = nonlinearity
 
@@ -140,13 +117,9 @@ class GRUCell(RNNCellBase):
     """(B, I) and state (B, H) to state (B, H)."""
 
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        device: Any = None,
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None,
         dtype: torch.dtype | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
@@ -158,13 +131,9 @@ class LSTMCell(RNNCellBase):
     """(B, I) and a pair of state and cell, (B, H) each, to such a pair."""
 
     def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        bias: bool = True,
-        device: Any = None,
+        self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None,
         dtype: torch.dtype | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
 
     def forward(
