@@ -31,17 +31,15 @@ class _Rows(torch.autograd.Function):
         return weight.index_select(0, index)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Any:
+    def backward(ctx: Any, grad: Tensor) -> Any:
         (index,) = ctx.saved_tensors
         shape, padding, by_freq, sparse = ctx.settings
-        grad = grads[0]
         if by_freq:
             grad = grad / index.bincount(minlength=shape[0])[index].unsqueeze(1)
         if padding is not None:
             grad = grad * (index != padding).unsqueeze(1)
         if sparse:
-            places = index.unsqueeze(0)
-            table = torch.sparse_coo_tensor(places, grad, shape, check_invariants=False)
+            table = torch.sparse_coo_tensor(index[None], grad, shape, check_invariants=False)
             return table, *[None] * 4
         rows = index.long().unsqueeze(1).expand_as(grad)
         return grad.new_zeros(shape).scatter_add_(0, rows, grad), *[None] * 4
@@ -57,11 +55,9 @@ def _check_numbers(name: str, input: Tensor, weight: Tensor) -> None:
     low, high = (int(n) for n in input.aminmax())
     if low < 0 or high >= len(weight):
         wrong = low if low < 0 else high
-        place = [int(i) for i in (input == wrong).nonzero()[0]]
-        raise IndexError(
-            f"{name}: index {wrong} at position {place} is out of range, the vocabulary has "
-            f"{len(weight)} entries, 0 to {len(weight) - 1}"
-        )
+        found = f"index {wrong} at position {(input == wrong).nonzero()[0].tolist()}"
+        entries = f"the vocabulary has {len(weight)} entries, 0 to {len(weight) - 1}"
+        raise IndexError(f"{name}: {found} is out of range, {entries}")
 
 
 def _row_of_padding(padding_idx: int | None, rows: int) -> int | None:
@@ -106,16 +102,13 @@ def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> t
         count, size = input.shape
         return torch.arange(count, device=input.device).repeat_interleave(size), count
     if input.dim() != 1 or offsets is None or offsets.dim() != 1:
-        raise ValueError(
-            "embedding_bag: expected 2D input, each row a bag, or 1D input with 1D offsets, got "
-            f"{tuple(input.shape)} and {None if offsets is None else tuple(offsets.shape)}"
-        )
+        found = f"{tuple(input.shape)} and {None if offsets is None else tuple(offsets.shape)}"
+        wanted = "2D input, each row a bag, or 1D input with 1D offsets"
+        raise ValueError(f"embedding_bag: expected {wanted}, got {found}")
     starts = offsets[:-1] if include_last_offset else offsets
     if len(starts) and (int(starts[0]) != 0 or int(starts[-1]) > len(input)):
-        raise ValueError(
-            f"embedding_bag: offsets must begin with 0 and not exceed the input's {len(input)} "
-            f"numbers, got {int(starts[0])} to {int(starts[-1])}"
-        )
+        found = f"the input's {len(input)} numbers, got {int(starts[0])} to {int(starts[-1])}"
+        raise ValueError(f"embedding_bag: offsets must begin with 0 and not exceed {found}")
     places = torch.arange(len(input), device=input.device)
     return torch.searchsorted(starts.contiguous(), places, right=True) - 1, len(starts)
 
@@ -139,15 +132,11 @@ def embedding_bag(
     index = input.flatten()
     rows = embedding(index, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
     if per_sample_weights is not None:
+        name, found = "embedding_bag: per_sample_weights", tuple(per_sample_weights.shape)
         if mode != "sum":
-            raise NotImplementedError(
-                f"embedding_bag: per_sample_weights goes with mode='sum' only, got {mode!r}"
-            )
-        if per_sample_weights.shape != input.shape:
-            raise ValueError(
-                f"embedding_bag: per_sample_weights {tuple(per_sample_weights.shape)} must have "
-                f"the same shape as the input {tuple(input.shape)}"
-            )
+            raise NotImplementedError(f"{name} goes with mode='sum' only, got {mode!r}")
+        if found != input.shape:
+            raise ValueError(f"{name} {found} must have the input's shape {tuple(input.shape)}")
         rows = rows * per_sample_weights.flatten().unsqueeze(1)
     if padding_idx is not None:
         kept = index != _row_of_padding(padding_idx, len(weight))
@@ -168,21 +157,25 @@ class _Table(nn.Module):
     shown: ClassVar[str]  # settings, printed where they are not the usual ones
 
     def __init__(
-        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None,
-        _weight: Tensor | None, device: Any = None, dtype: Any = None,
+        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
+        max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
+        sparse: bool = False, _weight: Tensor | None = None, _freeze: bool = False,
+        device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
         super().__init__()
         self.num_embeddings, self.embedding_dim = sizes = num_embeddings, embedding_dim
         self.padding_idx = _row_of_padding(padding_idx, num_embeddings)
-        if _weight is not None and _weight.shape != sizes:
-            raise AssertionError(
-                f"Shape of weight {tuple(_weight.shape)} does not match num_embeddings "
-                f"{num_embeddings} and embedding_dim {embedding_dim}"
-            )
-        empty = torch.empty(sizes, device=device, dtype=dtype) if _weight is None else _weight
-        self.weight = nn.Parameter(empty)
+        self.max_norm, self.norm_type = max_norm, norm_type
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
         if _weight is None:
+            self.weight = nn.Parameter(torch.empty(sizes, device=device, dtype=dtype))
             self.reset_parameters()
+        elif _weight.shape == sizes:
+            self.weight = nn.Parameter(_weight)
+        else:
+            wanted = f"num_embeddings {num_embeddings} and embedding_dim {embedding_dim}"
+            raise AssertionError(f"Shape of weight {tuple(_weight.shape)} does not match {wanted}")
+        self.weight.requires_grad = not _freeze
 
     def reset_parameters(self) -> None:
         """Draw every vector anew; the padding's is zero."""
@@ -198,9 +191,8 @@ class _Table(nn.Module):
 
         `settings` are those of the constructor, from the third on.
         """
-        rows, columns = embeddings.shape
         named["_weight"] = embeddings
-        table = cls(rows, columns, *settings, **named)
+        table = cls(*embeddings.shape[:2], *settings, **named)
         table.weight.requires_grad = not freeze
         return table
 
@@ -214,17 +206,6 @@ class Embedding(_Table):
     """A vector for each of `num_embeddings` numbers, drawn from a standard normal."""
 
     shown = "padding_idx max_norm norm_type scale_grad_by_freq sparse"
-
-    def __init__(
-        self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
-        max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
-        sparse: bool = False, _weight: Tensor | None = None, _freeze: bool = False,
-        device: Any = None, dtype: Any = None,
-    ) -> None:  # fmt: skip
-        super().__init__(num_embeddings, embedding_dim, padding_idx, _weight, device, dtype)
-        self.max_norm, self.norm_type = max_norm, norm_type
-        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
-        self.weight.requires_grad = not _freeze
 
     def forward(self, input: Tensor) -> Tensor:
         return embedding(
@@ -244,10 +225,9 @@ class EmbeddingBag(_Table):
         sparse: bool = False, _weight: Tensor | None = None, include_last_offset: bool = False,
         padding_idx: int | None = None, device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
-        super().__init__(num_embeddings, embedding_dim, padding_idx, _weight, device, dtype)
-        self.max_norm, self.norm_type, self.mode = max_norm, norm_type, mode
-        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
-        self.include_last_offset = include_last_offset
+        how = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight)
+        super().__init__(num_embeddings, embedding_dim, *how, device=device, dtype=dtype)
+        self.mode, self.include_last_offset = mode, include_last_offset
 
     def forward(
         self, input: Tensor, offsets: Tensor | None = None,
