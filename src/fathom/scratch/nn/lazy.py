@@ -11,13 +11,15 @@ so that a zero in a size marks where their number belongs.
 
 from __future__ import annotations
 
-from inspect import Signature, signature
+from collections.abc import Callable
+from inspect import signature
 from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
+from fathom.scratch.made import made
 from fathom.scratch.nn import batchnorm, conv, conv_transpose
 from fathom.scratch.nn.dimensions import SPACE
 from fathom.scratch.nn.linear import Linear
@@ -26,40 +28,26 @@ from fathom.scratch.nn.linear import Linear
 class _Lazy(LazyModuleMixin):
     """Comes before the layer in the list of bases; becomes that layer at the first input."""
 
-    __signature__: ClassVar[Signature]
     counted: ClassVar[str]  # the layer's name for its number of inputs
+    count: ClassVar[Callable[[Any, Tensor], int]]  # reads it off the first of them
 
-    def __init_subclass__(cls) -> None:
-        if len(cls.__bases__) == 2:
-            cls.cls_to_become = layer = cls.__bases__[1]
-            if cls.__init__ is _Lazy.__init__:  # for those who ask what it takes
-                whole = signature(layer)
-                cls.__signature__ = whole.replace(parameters=[*whole.parameters.values()][1:])
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(0, *args, **kwargs)  # type: ignore[misc]
-        layer: Any = self
+    def __init__(self: Any, **settings: Any) -> None:
+        super().__init__(**{self.counted: 0}, **settings)  # type: ignore[misc]
         self.waiting: dict[str, tuple[int, ...]] = {}
         kinds: list[Any] = [UninitializedParameter, UninitializedBuffer]
-        for held, kind in zip((layer._parameters, layer._buffers), kinds, strict=True):
+        for held, kind in zip((self._parameters, self._buffers), kinds, strict=True):
             for name, tensor in held.items():
                 if tensor is not None and tensor.dim() > 0:
                     self.waiting[name] = tuple(tensor.shape)
                     held[name] = kind(device=tensor.device, dtype=tensor.dtype)
 
-    def reset_parameters(self) -> None:
-        layer: Any = self
-        if not layer.has_uninitialized_params() and all(p.numel() for p in layer.parameters()):
+    def reset_parameters(self: Any) -> None:
+        if not self.has_uninitialized_params() and all(p.numel() for p in self.parameters()):
             super().reset_parameters()  # type: ignore[misc]
 
-    def count(self, input: Tensor) -> int:
-        """The number of inputs of the first of them."""
-        raise NotImplementedError
-
-    def initialize_parameters(self, input: Tensor) -> None:
+    def initialize_parameters(self: Any, input: Tensor) -> None:
         """Called by torch's hook before the first forward."""
-        layer: Any = self
-        if layer.has_uninitialized_params():
+        if self.has_uninitialized_params():
             inputs = self.count(input)
             setattr(self, self.counted, inputs)
             for name, sizes in self.waiting.items():
@@ -68,65 +56,49 @@ class _Lazy(LazyModuleMixin):
             self.reset_parameters()
 
 
-class LazyLinear(_Lazy, Linear):
-    """Becomes a `Linear` at the first input (*, in_features)."""
-
-    counted = "in_features"
-
-    def count(self, input: Tensor) -> int:
-        return input.shape[-1]
+def _last(layer: Any, input: Tensor) -> int:
+    """Of a linear layer."""
+    return input.shape[-1]
 
 
-class _LazyChannels(_Lazy):
-    """The convolutions' half: the inputs are the channels."""
-
-    counted = "in_channels"
-
-    def count(self, input: Tensor) -> int:
-        layer: Any = self
-        n = layer.dims
-        if input.dim() not in (n + 1, n + 2):
-            raise RuntimeError(
-                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to "
-                f"{type(self).__name__}, but got input of size: {list(input.shape)}"
-            )
-        inputs, groups = input.shape[-n - 1], layer.groups
-        if inputs % groups:
-            raise ValueError(f"in_channels must be divisible by groups: {inputs}, {groups}")
-        return inputs
+def _channels(layer: Any, input: Tensor) -> int:
+    """Of a convolution."""
+    n, sizes, name = layer.dims, list(input.shape), type(layer).__name__
+    if len(sizes) not in (n + 1, n + 2):
+        ranks = f"{n + 1}D (unbatched) or {n + 2}D (batched)"
+        raise RuntimeError(f"Expected {ranks} input to {name}, but got input of size: {sizes}")
+    if sizes[-n - 1] % layer.groups:
+        found = f"{sizes[-n - 1]}, {layer.groups}, of an input of {sizes}"
+        raise ValueError(f"{name}: in_channels must be divisible by groups: {found}")
+    return sizes[-n - 1]
 
 
-class _LazyFeatures(_Lazy):
-    """The normalisations' half: the inputs are the channels, and all is learnt and averaged."""
-
-    counted = "num_features"
-
-    def __init__(
-        self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-        track_running_stats: bool = True, device: Any = None, dtype: Any = None, *,
-        bias: bool = True,
-    ) -> None:  # fmt: skip
-        settings = (eps, momentum, affine, track_running_stats, device, dtype)
-        super().__init__(*settings, bias=bias)
-
-    def count(self, input: Tensor) -> int:
-        layer: Any = self
-        layer.check_rank(input)
-        return input.shape[1]
+def _features(layer: Any, input: Tensor) -> int:
+    """Of a normalisation of channels."""
+    layer.check_rank(input)
+    return input.shape[1]
 
 
-def _lazy(mixin: type, file: Any, name: str) -> list[Any]:
+def _lazy(layer: type, count: Callable[[Any, Tensor], int], like: type | None = None) -> Any:
+    """The lazy form of `layer`, whose first argument waits; others have the defaults of `like`."""
+    first, *rest = signature(like or layer).parameters.values()
+    waits = {"cls_to_become": layer, "counted": first.name, "count": count}
+    about = {"__doc__": f"Becomes a `{layer.__name__}`.", "__module__": __name__}
+    name = f"Lazy{layer.__name__}"
+    return made(name, type(name, (_Lazy, layer), waits), rest, **about)
+
+
+def _in_space(file: Any, name: str, count: Any, like: Any = None) -> list[Any]:
     """The lazy forms of a layer in one, two and three dimensions."""
-    layers = [getattr(file, f"{name}{n}d") for n in SPACE]
-    about = {"__doc__": f"Becomes a `{name}` of as many dimensions.", "__module__": __name__}
-    return [type(f"Lazy{layer.__name__}", (mixin, layer), dict(about)) for layer in layers]
+    return [_lazy(getattr(file, f"{name}{n}d"), count, like) for n in SPACE]
 
 
-LazyConv1d, LazyConv2d, LazyConv3d = _lazy(_LazyChannels, conv, "Conv")
-LazyConvTranspose1d, LazyConvTranspose2d, LazyConvTranspose3d = _lazy(
-    _LazyChannels, conv_transpose, "ConvTranspose"
+LazyLinear = _lazy(Linear, _last)
+LazyConv1d, LazyConv2d, LazyConv3d = _in_space(conv, "Conv", _channels)
+LazyConvTranspose1d, LazyConvTranspose2d, LazyConvTranspose3d = _in_space(
+    conv_transpose, "ConvTranspose", _channels
 )
-LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d = _lazy(_LazyFeatures, batchnorm, "BatchNorm")
-LazyInstanceNorm1d, LazyInstanceNorm2d, LazyInstanceNorm3d = _lazy(
-    _LazyFeatures, batchnorm, "InstanceNorm"
-)
+LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d = _in_space(batchnorm, "BatchNorm", _features)
+LazyInstanceNorm1d, LazyInstanceNorm2d, LazyInstanceNorm3d = _in_space(
+    batchnorm, "InstanceNorm", _features, like=batchnorm.BatchNorm1d
+)  # as in torch, all is learnt and averaged
