@@ -151,7 +151,7 @@ def embedding_bag(
     return sums / sizes.clamp(min=1).unsqueeze(1) if mode == "mean" else sums
 
 
-class _Table(nn.Module):
+class _EmbeddingTable(nn.Module):
     """A vector for each of `num_embeddings` numbers: given, or drawn from a standard normal."""
 
     shown: ClassVar[str]  # settings, printed where they are not the usual ones
@@ -202,7 +202,7 @@ class _Table(nn.Module):
         return ", ".join([str(self.num_embeddings), str(self.embedding_dim), *unusual])
 
 
-class Embedding(_Table):
+class Embedding(_EmbeddingTable):
     """A vector for each of `num_embeddings` numbers, drawn from a standard normal."""
 
     shown = "padding_idx max_norm norm_type scale_grad_by_freq sparse"
@@ -214,7 +214,7 @@ class Embedding(_Table):
         )  # fmt: skip
 
 
-class EmbeddingBag(_Table):
+class EmbeddingBag(_EmbeddingTable):
     """The sum, mean or maximum of the vectors in each bag of numbers."""
 
     shown = "max_norm norm_type scale_grad_by_freq mode padding_idx"
