@@ -171,13 +171,14 @@ def test_a_transformer_trains_as_torchs_with_dropout_and_all() -> None:
     ("use", "words"),
     [
         (lambda: nn.MultiheadAttention(6, 4), r"embed_dim \(6\).*num_heads \(4\)"),
-        (lambda: nn.MultiheadAttention(0, 4), "embed_dim=0"),
+        (lambda: nn.MultiheadAttention(0, 4), r"embed_dim \(0\).*greater than 0"),
+        (lambda: nn.MultiheadAttention(4, -2), r"num_heads \(-2\)"),
         (lambda: mha(torch.zeros(4, 2, 5)), r"6, 6 and 6.*\(4, 2, 5\)"),
         (lambda: mha(torch.zeros(4, 2, 6, 1)), r"\(4, 2, 6, 1\)"),
-        (lambda: mha(torch.zeros(4, 2, 6), torch.zeros(5, 3, 6)), r"\(5, 3, 6\).*\(4, 2, 6\)"),
+        (lambda: mha(torch.zeros(4, 2, 6), torch.zeros(5, 3, 6)), r"\(4, 2, 6\).*\(5, 3, 6\)"),
         (
             lambda: mha(torch.zeros(4, 2, 6), padding=torch.zeros(4, 2).bool()),
-            r"\(2, 4\).*\(4, 2\)",
+            r"key_padding_mask \(4, 2\) must be \(2, 4\)",
         ),
         (lambda: mha(torch.zeros(4, 2, 6), mask=torch.zeros(4, 5)), r"\(4, 5\).*\(4, 4\)"),
         (lambda: mha(torch.zeros(4, 2, 6), mask=torch.zeros(4, 4).int()), "int32"),

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from fathom.scratch.nn import init
 from fathom.scratch.nn.dropout import dropout
 from fathom.scratch.nn.linear import Linear, linear
+from fathom.scratch.nn.padding import pad
 from fathom.scratch.nn.softmax import softmax
 
 
@@ -38,6 +39,13 @@ def _softmax_or_zeros(scores: Tensor) -> Tensor:
     if scores.device.type == "cpu" and not hidden.any():  # elsewhere, looking means waiting
         return softmax(scores, -1)
     return softmax(scores.masked_fill(hidden, 0), -1).masked_fill(hidden, 0)
+
+
+def _scores(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None = None) -> Tensor:
+    """q k^T / sqrt(D) + mask, unless another `scale` is given."""
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    scores = (query * scale) @ key.transpose(-2, -1)
+    return scores if mask is None else scores + mask
 
 
 def scaled_dot_product_attention(
@@ -64,10 +72,9 @@ def scaled_dot_product_attention(
         share = query.shape[-3] // key.shape[-3]
         key, value = key.repeat_interleave(share, -3), value.repeat_interleave(share, -3)
     mask = _as_scores(attn_mask, query.dtype, hidden=False)
-    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    scores = (query * scale) @ key.transpose(-2, -1)
+    scores = _scores(query, key, mask, scale)
     # Only a mask can hide all keys, and looking costs a pass over the scores.
-    weights = softmax(scores, -1) if mask is None else _softmax_or_zeros(scores + mask)
+    weights = softmax(scores, -1) if mask is None else _softmax_or_zeros(scores)
     return dropout(weights, dropout_p) @ value
 
 
@@ -84,18 +91,13 @@ class MultiheadAttention(nn.Module):
         add_bias_kv: bool = False, add_zero_attn: bool = False, kdim: int | None = None,
         vdim: int | None = None, batch_first: bool = False, device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
-        if embed_dim <= 0 or num_heads <= 0:
+        if min(embed_dim, num_heads) <= 0 or embed_dim % num_heads:
             raise ValueError(
-                f"embed_dim and num_heads must be greater than 0, got embed_dim={embed_dim} and "
-                f"num_heads={num_heads} instead"
+                f"MultiheadAttention: embed_dim ({embed_dim}) must be divisible by num_heads "
+                f"({num_heads}), and both greater than 0"
             )
         super().__init__()
-        self.embed_dim, self.num_heads = embed_dim, num_heads
-        self.head_dim = embed_dim // num_heads
-        if self.head_dim * num_heads != embed_dim:
-            raise AssertionError(
-                f"embed_dim ({embed_dim}) must be divisible by num_heads ({num_heads})"
-            )
+        self.embed_dim, self.num_heads, self.head_dim = embed_dim, num_heads, embed_dim // num_heads
         self.kdim = embed_dim if kdim is None else kdim
         self.vdim = embed_dim if vdim is None else vdim
         self.dropout, self.batch_first, self.add_zero_attn = dropout, batch_first, add_zero_attn
@@ -125,19 +127,14 @@ class MultiheadAttention(nn.Module):
                 init.zeros_(parameter)
 
     def project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
-        """Queries, keys and values, each (*, E), with as few products as there are inputs."""
+        """Queries, keys and values, each (*, E): of one and the same input in one product."""
         e, w, b = self.embed_dim, self.in_proj_weight, self.in_proj_bias
         if w is not None and query is key and key is value:
             return linear(query, w, b).split(e, -1)
-        if w is not None and key is value:
-            b_q, b_kv = (None, None) if b is None else b.split([e, 2 * e])
-            w_q, w_kv = w.split([e, 2 * e])
-            return linear(query, w_q, b_q), *linear(key, w_kv, b_kv).split(e, -1)
         parts = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
         weights = parts if w is None else w.split(e)
         biases = (None,) * 3 if b is None else b.split(e)
-        inputs = (query, key, value)
-        return tuple(linear(*part) for part in zip(inputs, weights, biases, strict=True))
+        return tuple(map(linear, (query, key, value), weights, biases))
 
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None,
@@ -152,7 +149,7 @@ class MultiheadAttention(nn.Module):
         (N, H, L, S) if not `average_attn_weights`.
         """
         batched = query.dim() == 3
-        self._check(query, key, value, key_padding_mask, attn_mask)
+        self._check(query, key, value, padding=key_padding_mask, mask=attn_mask)
         if is_causal and attn_mask is None:
             raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
         q, k, v = self.project(query, key, value)  # the sequence first, (L, N, E), from here on
@@ -165,75 +162,57 @@ class MultiheadAttention(nn.Module):
             v = torch.cat([v, self.bias_v.expand(-1, v.shape[1], -1)])
         if self.add_zero_attn:
             k, v = (torch.cat([x, x.new_zeros(1, *x.shape[1:])]) for x in (k, v))
-        q_NHLD, k_NHSD, v_NHSD = (self._to_heads(x) for x in (q, k, v))
-        mask = self._merge_masks(q_NHLD, k_NHSD, key_padding_mask, attn_mask)
+        heads = self.num_heads, self.head_dim
+        q_NHLD, k_NHSD, v_NHSD = (x.unflatten(-1, heads).permute(1, 2, 0, 3) for x in (q, k, v))
+        mask = self._merge_masks(key_padding_mask, attn_mask, k_NHSD)
         p = self.dropout if self.training else 0.0
         weights: Tensor | None = None
         if need_weights:
-            scores = (q_NHLD * math.sqrt(1 / self.head_dim)) @ k_NHSD.transpose(-2, -1)
-            weights = dropout(softmax(scores if mask is None else scores + mask, -1), p)
+            weights = dropout(softmax(_scores(q_NHLD, k_NHSD, mask), -1), p)
             y_NHLD = weights @ v_NHSD
+            weights = weights.mean(1) if average_attn_weights else weights
+            weights = weights if batched else weights.squeeze(0)
         else:
             y_NHLD = scaled_dot_product_attention(q_NHLD, k_NHSD, v_NHSD, mask, p)
         y_LNE = self.out_proj(y_NHLD.permute(2, 0, 1, 3).flatten(2))
-        if weights is not None and average_attn_weights:
-            weights = weights.mean(1)
         if not batched:
-            return y_LNE.squeeze(1), None if weights is None else weights.squeeze(0)
+            return y_LNE.squeeze(1), weights
         return y_LNE.transpose(0, 1) if self.batch_first else y_LNE, weights
 
-    def _to_heads(self, x_LNE: Tensor) -> Tensor:
-        return x_LNE.unflatten(-1, (self.num_heads, self.head_dim)).permute(1, 2, 0, 3)
-
     def _merge_masks(
-        self, q: Tensor, k: Tensor, key_padding_mask: Tensor | None, attn_mask: Tensor | None
+        self, padding: Tensor | None, attn_mask: Tensor | None, k_NHSD: Tensor
     ) -> Tensor | None:
         """Both masks as one that is added to the scores (N, H, L, S)."""
-        n, h, queries, keys = *q.shape[:3], k.shape[2]
-        merged = None
-        for mask in (attn_mask, key_padding_mask):
-            added = _as_scores(mask, q.dtype, hidden=True)
-            if added is None:
-                continue
-            extra = keys - added.shape[-1]  # the added keys may always be seen
-            if extra:
-                added = torch.cat([added, added.new_zeros(*added.shape[:-1], extra)], -1)
-            if mask is key_padding_mask:
-                added = added.view(n, 1, 1, keys)
-            elif added.dim() == 3:
-                added = added.view(n, h, queries, keys)
-            merged = added if merged is None else merged + added
-        return merged
+        merged = _as_scores(attn_mask, k_NHSD.dtype, hidden=True)
+        if merged is not None and merged.dim() == 3:
+            merged = merged.unflatten(0, k_NHSD.shape[:2])
+        hidden = _as_scores(padding, k_NHSD.dtype, hidden=True)
+        if hidden is not None:
+            hidden = hidden[..., None, None, :]
+            merged = hidden if merged is None else merged + hidden
+        if merged is None:
+            return None
+        # The keys that were added may always be seen.
+        return pad(merged, (0, k_NHSD.shape[2] - merged.shape[-1]))
 
-    def _check(
-        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None,
-        attn_mask: Tensor | None,
-    ) -> None:  # fmt: skip
-        """Raises AssertionError or RuntimeError, naming the sizes, where they do not fit."""
-        q, k, v = tuple(query.shape), tuple(key.shape), tuple(value.shape)
-        if len(q) not in (2, 3) or len(k) != len(q) or len(v) != len(q):
-            raise AssertionError(
-                f"query, key and value should all be 3-D, or all 2-D without a batch, got {q}, "
-                f"{k} and {v}"
-            )
-        if (q[-1], k[-1], v[-1]) != (self.embed_dim, self.kdim, self.vdim):
-            raise AssertionError(
-                f"was expecting embedding dimensions of {self.embed_dim}, {self.kdim} and "
-                f"{self.vdim}, but got query {q}, key {k} and value {v}"
-            )
-        first = self.batch_first and len(q) == 3
-        batch, queries, keys = (q[0], q[1], k[1]) if first else (q[-2], q[0], k[0])
-        if k[:-1] != v[:-1] or (len(q) == 3 and k[0 if first else 1] != batch):
-            raise AssertionError(
-                f"key {k} must agree with value {v} in length and batch, with query {q} in batch"
-            )
-        padding = (batch, keys) if len(q) == 3 else (keys,)
-        if key_padding_mask is not None and tuple(key_padding_mask.shape) != padding:
-            raise AssertionError(
-                f"key_padding_mask should have shape {padding}, got {tuple(key_padding_mask.shape)}"
-            )
-        wide = ((batch if len(q) == 3 else 1) * self.num_heads, queries, keys)
-        if attn_mask is not None and tuple(attn_mask.shape) not in (wide, wide[1:]):
+    def _check(self, *inputs: Tensor, padding: Tensor | None, mask: Tensor | None) -> None:
+        """Raises RuntimeError, naming the sizes, where they do not fit."""
+        q, k, v = (tuple(each.shape) for each in inputs)
+        if {len(q), len(k), len(v)} not in ({2}, {3}):
             raise RuntimeError(
-                f"attn_mask has shape {tuple(attn_mask.shape)}, should have {wide[1:]} or {wide}"
+                f"MultiheadAttention: inputs must be 3-D, or 2-D without a batch, got {q}, {k}, {v}"
             )
+        at = int(self.batch_first and len(q) == 3)  # where shapes have the length
+        batch = q[:at] + q[at + 1 : -1]
+        padded, wide = (*batch, k[at]), (math.prod(batch) * self.num_heads, q[at], k[at])
+        if (q[-1], k[-1], v[-1]) != (self.embed_dim, self.kdim, self.vdim):
+            wrong = f"sizes must end in {self.embed_dim}, {self.kdim} and {self.vdim}"
+        elif k[:-1] != v[:-1] or k[:at] + k[at + 1 : -1] != batch:
+            wrong = "key must agree with value in length and batch, with query in batch"
+        elif padding is not None and padding.shape != padded:
+            wrong = f"key_padding_mask {tuple(padding.shape)} must be {padded}"
+        elif mask is not None and mask.shape not in (wide, wide[1:]):
+            wrong = f"attn_mask {tuple(mask.shape)} must be {wide[1:]} or {wide}"
+        else:
+            return
+        raise RuntimeError(f"MultiheadAttention: {wrong}, got query {q}, key {k}, value {v}")
