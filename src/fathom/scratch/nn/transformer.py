@@ -11,7 +11,7 @@ Shapes   N batch, S source tokens, T target tokens, E features; inputs (S, N, E)
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -39,7 +39,9 @@ def _activation(activation: Activation) -> Callable[[Tensor], Tensor]:
 class _Block(nn.Module):
     """What both layers are made of: attentions, a small network, a norm for each and for it."""
 
-    remembers: ClassVar[bool]  # is there a second attention, to the encoder's memory?
+    attentions: ClassVar[Sequence[str]]  # to the tokens, and in a decoder to the encoder's memory
+    self_attn: MultiheadAttention
+    multihead_attn: MultiheadAttention
 
     def __init__(
         self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
@@ -48,27 +50,23 @@ class _Block(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         on: dict[str, Any] = {"bias": bias, "device": device, "dtype": dtype}
-
-        def attention() -> MultiheadAttention:
-            return MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first, **on)
-
-        self.self_attn = attention()
-        if self.remembers:
-            self.multihead_attn = attention()
+        for name in self.attentions:
+            attention = MultiheadAttention(d_model, nhead, dropout, batch_first=batch_first, **on)
+            self.add_module(name, attention)
         self.linear1 = Linear(d_model, dim_feedforward, **on)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, **on)
         self.norm_first, self.activation = norm_first, _activation(activation)
-        self.norm1, self.norm2 = (LayerNorm(d_model, layer_norm_eps, **on) for _ in range(2))
-        if self.remembers:
-            self.norm3 = LayerNorm(d_model, layer_norm_eps, **on)
-        self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
-        if self.remembers:
-            self.dropout3 = Dropout(dropout)
+        parts = range(1, len(self.attentions) + 2)
+        for n in parts:
+            self.add_module(f"norm{n}", LayerNorm(d_model, layer_norm_eps, **on))
+        for n in parts:
+            self.add_module(f"dropout{n}", Dropout(dropout))
 
-    def add(self, x: Tensor, norm: LayerNorm, part: Callable[[Tensor], Tensor]) -> Tensor:
-        """A short cut round a part: x + part(x), normalised before or after."""
-        return x + part(norm(x)) if self.norm_first else norm(x + part(x))
+    def add(self, n: int, x: Tensor, part: Callable[[Tensor], Tensor]) -> Tensor:
+        """A short cut round the part number `n`: x + part(x), normalised before or after."""
+        norm, dropout = getattr(self, f"norm{n}"), getattr(self, f"dropout{n}")
+        return x + dropout(part(norm(x))) if self.norm_first else norm(x + dropout(part(x)))
 
     def think(self, x: Tensor) -> Tensor:
         """The small network, which sees one token at a time."""
@@ -81,25 +79,22 @@ class TransformerEncoderLayer(_Block):
     Each sum is normalised, or, if `norm_first`, what goes into `attend` and `think` is.
     """
 
-    remembers = False
+    attentions = ("self_attn",)
 
     def forward(
         self, src: Tensor, src_mask: Tensor | None = None,
         src_key_padding_mask: Tensor | None = None, is_causal: bool = False,
     ) -> Tensor:  # fmt: skip
         """`src_mask` (S, S) or (N H, S, S), `src_key_padding_mask` (N, S): True hides a token."""
-
-        def attend(x: Tensor) -> Tensor:
-            return self.dropout1(self.self_attn(x, x, x, src_key_padding_mask, False, src_mask)[0])
-
-        x = self.add(src, self.norm1, attend)
-        return self.add(x, self.norm2, lambda x: self.dropout2(self.think(x)))
+        masks = src_key_padding_mask, False, src_mask
+        x = self.add(1, src, lambda x: self.self_attn(x, x, x, *masks)[0])
+        return self.add(2, x, self.think)
 
 
 class TransformerDecoderLayer(_Block):
     """Each token looks at the tokens before it, then at the memory, then thinks for itself."""
 
-    remembers = True
+    attentions = ("self_attn", "multihead_attn")
 
     def forward(
         self, tgt: Tensor, memory: Tensor, tgt_mask: Tensor | None = None,
@@ -108,17 +103,11 @@ class TransformerDecoderLayer(_Block):
         memory_is_causal: bool = False,
     ) -> Tensor:  # fmt: skip
         """`tgt_mask` (T, T) hides the tokens to come, `memory_mask` (T, S) parts of the memory."""
-
-        def attend(x: Tensor) -> Tensor:
-            return self.dropout1(self.self_attn(x, x, x, tgt_key_padding_mask, False, tgt_mask)[0])
-
-        def remember(x: Tensor) -> Tensor:
-            masks = memory_key_padding_mask, False, memory_mask
-            return self.dropout2(self.multihead_attn(x, memory, memory, *masks)[0])
-
-        x = self.add(tgt, self.norm1, attend)
-        x = self.add(x, self.norm2, remember)
-        return self.add(x, self.norm3, lambda x: self.dropout3(self.think(x)))
+        masks = tgt_key_padding_mask, False, tgt_mask
+        of_memory = memory_key_padding_mask, False, memory_mask
+        x = self.add(1, tgt, lambda x: self.self_attn(x, x, x, *masks)[0])
+        x = self.add(2, x, lambda x: self.multihead_attn(x, memory, memory, *of_memory)[0])
+        return self.add(3, x, self.think)
 
 
 class TransformerEncoder(nn.Module):
@@ -215,15 +204,11 @@ class Transformer(nn.Module):
     ) -> Tensor:  # fmt: skip
         """Encode `src`, decode `tgt`; the result has the shape of `tgt`."""
         batch = 0 if self.batch_first else 1
-        if src.dim() == 3 and src.shape[batch] != tgt.shape[batch]:
+        one_batch = src.dim() == 2 or src.shape[batch] == tgt.shape[batch]
+        if not one_batch or not src.shape[-1] == tgt.shape[-1] == self.d_model:
             raise RuntimeError(
-                "the batch number of src and tgt must be equal, got shapes "
-                f"{tuple(src.shape)} and {tuple(tgt.shape)}"
-            )
-        if src.shape[-1] != self.d_model or tgt.shape[-1] != self.d_model:
-            raise RuntimeError(
-                f"the feature number of src and tgt must be equal to d_model, {self.d_model}, got "
-                f"shapes {tuple(src.shape)} and {tuple(tgt.shape)}"
+                f"Transformer: src {tuple(src.shape)} and tgt {tuple(tgt.shape)} must agree in "
+                f"the batch and end in d_model, {self.d_model}"
             )
         memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask)
         return self.decoder(
