@@ -42,8 +42,8 @@ def _check(settings: dict[str, Any]) -> None:
 def _dropping(
     name: str, apply: Callable[[Tensor, Tensor, float], Tensor] = _zero_some, *,
     channels: dict[int, int] | None = None, training: bool = True,
-) -> Callable[..., Tensor]:  # fmt: skip
-    """The function `name`: draw a mask of ones (probability 1 - p) and zeros, and apply it.
+) -> Any:  # fmt: skip
+    """The function `name`, which draws a mask of ones (probability 1 - p) and zeros; and its layer.
 
     Where whole channels are dropped, `channels` says for each rank that is allowed how many
     dimensions the mask has. `training` is the default.
@@ -55,10 +55,9 @@ def _dropping(
         _check({"p": p})
         rank = input.dim()
         if channels is not None and rank not in channels:
-            raise RuntimeError(
-                f"{name}: expected {' or '.join(f'{n}D' for n in channels)} input, but received a "
-                f"{rank}D input of shape {tuple(input.shape)}"
-            )
+            found = f"a {rank}D input of shape {tuple(input.shape)}"
+            wanted = " or ".join(f"{n}D" for n in channels)
+            raise RuntimeError(f"{name}: expected {wanted} input, but received {found}")
         if not training or p == 0 or input.numel() == 0:
             return input
         # `empty_like` lies in memory as the input does, and is filled in that order, as in torch.
@@ -69,28 +68,17 @@ def _dropping(
         return input.copy_(output) if inplace else output
 
     drop.__name__ = drop.__qualname__ = name
-    return drop
+    title = "".join(word.capitalize() for word in name.split("_"))  # Dropout1d, AlphaDropout
+    return drop, layer(title, drop, "p={p}, inplace={inplace}", prepare=_check)
 
 
 # What is dropped: numbers; channels of (N, C, L) or (C, L), of (N, C, H, W) or (as in torch) of
 # (N, C, L), of (N, C, D, H, W) or (C, D, H, W); numbers and channels in SELU networks.
-dropout = _dropping("dropout")
-dropout1d = _dropping("dropout1d", channels={2: 1, 3: 2})
-dropout2d = _dropping("dropout2d", channels={3: 2, 4: 2})
-dropout3d = _dropping("dropout3d", channels={4: 1, 5: 2})
-alpha_dropout = _dropping("alpha_dropout", _saturate_some, training=False)
-feature_alpha_dropout = _dropping(
+dropout, Dropout = _dropping("dropout")
+dropout1d, Dropout1d = _dropping("dropout1d", channels={2: 1, 3: 2})
+dropout2d, Dropout2d = _dropping("dropout2d", channels={3: 2, 4: 2})
+dropout3d, Dropout3d = _dropping("dropout3d", channels={4: 1, 5: 2})
+alpha_dropout, AlphaDropout = _dropping("alpha_dropout", _saturate_some, training=False)
+feature_alpha_dropout, FeatureAlphaDropout = _dropping(
     "feature_alpha_dropout", _saturate_some, channels=dict.fromkeys(range(2, 9), 2), training=False
 )
-
-
-def _layer(name: str, function: Callable[..., Tensor]) -> Any:
-    return layer(name, function, "p={p}, inplace={inplace}", prepare=_check)
-
-
-Dropout = _layer("Dropout", dropout)
-Dropout1d = _layer("Dropout1d", dropout1d)
-Dropout2d = _layer("Dropout2d", dropout2d)
-Dropout3d = _layer("Dropout3d", dropout3d)
-AlphaDropout = _layer("AlphaDropout", alpha_dropout)
-FeatureAlphaDropout = _layer("FeatureAlphaDropout", feature_alpha_dropout)
