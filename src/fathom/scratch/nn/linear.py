@@ -23,10 +23,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Raises RuntimeError, naming both sizes, where the inputs are not I.
     """
     if input.dim() == 0 or input.shape[-1] != weight.shape[-1]:
-        raise RuntimeError(
-            f"linear: mat1 and mat2 shapes cannot be multiplied: the input {list(input.shape)} "
-            f"should end in {weight.shape[-1]}, as the weight {list(weight.shape)} does"
-        )
+        wanted = f"end in {weight.shape[-1]}, as the weight {list(weight.shape)} does"
+        raise RuntimeError(f"linear: the input {list(input.shape)} should {wanted}")
     if bias is None:
         return input @ weight.t()
     if input.dim() == 2 and weight.dim() == 2:
@@ -39,13 +37,11 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 
     Raises RuntimeError where the sizes do not fit together.
     """
-    _, in1, in2 = weight.shape
-    if input1.shape[:-1] != input2.shape[:-1] or (input1.shape[-1], input2.shape[-1]) != (in1, in2):
-        raise RuntimeError(
-            f"bilinear(): inputs {list(input1.shape)} and {list(input2.shape)} should be alike but "
-            f"for the last dimension, and end in {in1} and {in2}, as the weight "
-            f"{list(weight.shape)} has it"
-        )
+    (*batch1, in1), (*batch2, in2) = input1.shape, input2.shape
+    if batch1 != batch2 or weight.shape[1:] != (in1, in2):
+        found = f"inputs {list(input1.shape)} and {list(input2.shape)}"
+        wanted = f"(*, I) and (*, J) for the weight (O, I, J), which is {list(weight.shape)}"
+        raise RuntimeError(f"bilinear: {found} should be {wanted}")
     pairs = input1.unsqueeze(-1) * input2.unsqueeze(-2)  # (*, I, J): every product of two inputs
     return linear(pairs.flatten(-2), weight.flatten(1), bias)
 
