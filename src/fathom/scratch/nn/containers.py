@@ -29,10 +29,8 @@ def _flatten(input: Tensor, start_dim: int = 1, end_dim: int = -1) -> Tensor:
     sizes, rank = input.shape, max(input.dim(), 1)
     first, last = start_dim % rank, end_dim % rank
     if not -rank <= start_dim < rank or first > last:
-        raise RuntimeError(
-            f"flatten() has invalid args: dimensions {start_dim} to {end_dim} of an input of "
-            f"sizes {list(sizes)}"
-        )
+        found = f"dimensions {start_dim} to {end_dim} of an input of sizes {list(sizes)}"
+        raise RuntimeError(f"flatten() has invalid args: {found}")
     length = math.prod(sizes[first : last + 1])
     return input.reshape(*sizes[:first], length, *sizes[last + 1 :])
 
@@ -65,9 +63,6 @@ class _List(Module, MutableSequence[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._modules.values())
-
-    def __dir__(self) -> list[str]:
-        return [name for name in super().__dir__() if not name.isdigit()]
 
     def _key(self, index: int) -> str:
         if not -len(self) <= index < len(self):

@@ -53,10 +53,8 @@ def zeros_(tensor: Tensor) -> Tensor:
 def fans(tensor: Tensor) -> tuple[int, int]:
     """(inputs summed into an output, outputs fed by an input) of a weight (out, in, *kernel)."""
     if tensor.dim() < 2:
-        raise ValueError(
-            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions, "
-            f"got sizes {list(tensor.shape)}"
-        )
+        found = f"fewer than 2 dimensions, got sizes {list(tensor.shape)}"
+        raise ValueError(f"Fan in and fan out can not be computed for tensor with {found}")
     taps = math.prod(tensor.shape[2:])
     return tensor.shape[1] * taps, tensor.shape[0] * taps
 
@@ -159,9 +157,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Draws = None) -> Ten
     """A random rotation (rows or columns orthonormal), times `gain`."""
     if tensor.dim() < 2:
         raise ValueError("Only tensors with 2 or more dimensions are supported")
-    if tensor.numel() == 0:
-        return tensor
-    normal = tensor.new_empty((len(tensor), tensor[0].numel())).normal_(generator=generator)
+    normal = tensor.new_empty(tensor.shape).normal_(generator=generator).flatten(1)
     wide = normal.shape[0] < normal.shape[1]
     q, r = torch.linalg.qr(normal.T if wide else normal)
     q = q * r.diagonal().sign()  # without this the rotations are not evenly spread

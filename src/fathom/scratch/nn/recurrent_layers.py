@@ -170,10 +170,8 @@ class RNNBase(Module):
         if not x.is_floating_point():
             return  # the table of all tokens' shares names those that are out of range
         if x.dtype != kind and not torch.is_autocast_enabled(x.device.type):
-            raise ValueError(
-                f"RNN input dtype ({x.dtype}) does not match weight dtype ({kind}). "
-                f"Convert input: input.to({kind}), or convert model: model.to({x.dtype})"
-            )
+            found = f"input dtype ({x.dtype}) does not match weight dtype ({kind})"
+            raise ValueError(f"RNN {found}. Convert input: input.to({kind})")
         if sizes[-1] != self.input_size:
             expected = f"input_size. Expected {self.input_size}, got {sizes[-1]} of {sizes}"
             raise RuntimeError(f"input.size(-1) must be equal to {expected}")

@@ -46,10 +46,8 @@ def get_total_norm(
     norms = [_norm(each.detach(), float(norm_type)).to(every[0].device) for each in every]
     total = _norm(torch.stack(norms), float(norm_type))
     if error_if_nonfinite and not total.isfinite():
-        raise RuntimeError(
-            f"The total norm of order {float(norm_type)} for gradients from `parameters` is "
-            f"non-finite ({float(total)}); to scale by it, set `error_if_nonfinite=False`"
-        )
+        found = f"The norm of order {float(norm_type)} of all gradients is {float(total)}, "
+        raise RuntimeError(found + "non-finite; to scale by it, set error_if_nonfinite=False")
     return total
 
 
