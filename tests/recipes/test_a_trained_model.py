@@ -165,7 +165,7 @@ def test_safetensors_load_into_torch_s_model(lenet, tmp_path):
     target = tmp_path / "lenet.safetensors"
     facts = done("export", lenet[0], "--to", "safetensors", "--out", target, "--json").json
     experiment, model = model_of(lenet[0])
-    assert facts["weights"] == len(model.state_dict())
+    assert facts["files"][0]["weights"] == len(model.state_dict())
     model.load_state_dict(load_file(target), strict=True)
     again = call("export", lenet[0], "--to", "safetensors", "--out", target)
     assert again.status == 2
@@ -181,7 +181,8 @@ def test_a_graph_answers_as_the_model_does(lenet, tmp_path, to):
         pytest.importorskip("onnxscript")
     target = tmp_path / f"lenet.{to}"
     facts = done("export", lenet[0], "--to", to, "--out", target, "--json").json
-    assert facts["largest difference"] < 1e-4
+    assert facts["files"][0]["largest difference"] < 1e-4
+    assert facts["files"][0]["takes"] == {"inputs": "(batch, 1, 28, 28) float32"}
     _, model = model_of(lenet[0])
     inputs = torch.rand(7, 1, 28, 28)
     with torch.no_grad():

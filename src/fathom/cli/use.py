@@ -124,7 +124,9 @@ def export(
     """Take a trained model elsewhere: as a graph, or as weights by torch's key names.
 
     The run's folder is all that it needs: what it was trained on may be gone. A network from
-    scratch is written as the same one of torch's layers.
+    scratch is written as the same one of torch's layers. A translator is two graphs, NAME.encoder
+    and NAME.decoder; a language model takes a state, zeros at first, and gives the next. The words,
+    classes or columns that numbers stand for go with each file.
 
     Args:
         run: a run's folder, or a recipe for its latest run
@@ -136,20 +138,23 @@ def export(
         fathom export lenet --to onnx
         fathom export lenet --to safetensors --out lenet.safetensors
     """
-    from fathom.cli.exporting import write
+    from fathom.cli.exporting import SUFFIXES, write
 
     found = trained_run(run)
-    suffix = {"onnx": "onnx", "safetensors": "safetensors", "torchscript": "pt"}[to]
-    target = Path(out) if out else found.folder / f"{found.recipe}.{suffix}"
-    if target.exists() and not force:
-        raise SettingError(str(target), "is there already", "choose another --out, or say --force")
+    target = Path(out) if out else found.folder / f"{found.recipe}.{SUFFIXES[to]}"
     from_scratch = found.facts.get("arguments", {}).get("impl") == "scratch"
     model = model_in_use(found, "cpu", {"impl": "torch"} if from_scratch else {})
-    facts = write(model, to, target)
+    files = write(model, to, target, found.kept(), force=force)
 
     def page(console: Console) -> None:
-        console.print(f"wrote    {short(target)}  ({target.stat().st_size:,} bytes)")
-        for name, value in facts.items():
-            console.print(f"{name:<8} {value}")
+        for facts in files:
+            path = Path(facts["file"])
+            console.print(f"wrote    {short(path)}  ({path.stat().st_size:,} bytes)")
+            for name, form in facts.get("takes", {}).items():
+                console.print(f"takes    {name} {form}", markup=False)
+            for name in ("gives", "weights", "largest difference"):
+                if name in facts:
+                    told = facts[name]
+                    console.print(f"{name:<8} {', '.join(told) if name == 'gives' else told}")
 
-    return Answer({"file": str(target), "to": to, **facts}, page)
+    return Answer({"to": to, "files": files}, page)

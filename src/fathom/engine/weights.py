@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import pickle
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ from torch import Tensor, nn
 from fathom.core.errors import CheckpointError
 
 
-def to_safetensors(model: nn.Module) -> bytes:
-    """The model's `state_dict` as a safetensors file; a weight with two names is kept once."""
+def to_safetensors(model: nn.Module, known: Mapping[str, str] | None = None) -> bytes:
+    """The model's `state_dict` as a safetensors file; a weight with two names is kept once.
+
+    `known` are texts by name that go with it, as the file's metadata.
+    """
     from safetensors.torch import save
 
     tensors: dict[str, Tensor] = {}
@@ -26,7 +30,7 @@ def to_safetensors(model: nn.Module) -> bytes:
             continue
         seen.add(place)
         tensors[name] = tensor.detach().cpu().contiguous().clone()
-    return save(tensors, metadata={"format": "pt"})
+    return save(tensors, metadata={"format": "pt", **(known or {})})
 
 
 def load_safetensors(path: Path) -> dict[str, Tensor]:

@@ -159,7 +159,7 @@ class DotProductAttention(torch.nn.Module):
         L, S = queries.shape[-2], keys.shape[-2]
         short = self.training and S < SHORT and queries.device.type == "cpu"
         in_steps = kept is not None or short or self._drops(queries)
-        causal = causal and L > 1
+        causal = causal and bool(L > 1)  # a number, where a graph is drawn of it
         if causal and (L != S or mask is not None or in_steps):
             before = causal_mask(L, S, queries.device)
             mask, causal = before if mask is None else mask & before, False

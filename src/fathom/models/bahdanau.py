@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from fathom.models.attention import AdditiveAttention, Kept, padding_mask
+from fathom.models.graphs import SOURCE, Graph, some_tokens
 from fathom.models.initialise import xavier
 from fathom.models.seq2seq import Encoder, Inputs, gru
 
@@ -94,6 +95,30 @@ class Bahdanau(torch.nn.Module):
     def step(self, tokens_B: Tensor, state: State) -> tuple[Tensor, State]:
         logits_B1V, state = self.decoder(tokens_B[:, None], state)
         return logits_B1V[:, 0], state
+
+    def graphs(self) -> list[Graph]:
+        """Sources of one length, without padding, to all that a step needs; and one step."""
+
+        def encode(source_BS: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            y_SBH, hidden_LBH = self.encoder.rnn(self.encoder.embedding(source_BS.t()))
+            values_BSH = y_SBH.transpose(0, 1)
+            return values_BSH, self.decoder.attention.key(values_BSH), hidden_LBH.transpose(0, 1)
+
+        def step(
+            tokens_B1: Tensor, values: Tensor, keys: Tensor, hidden: Tensor
+        ) -> tuple[Tensor, Tensor]:
+            logits_B1V, after = self.decoder(tokens_B1, State(values, keys, None, hidden))
+            return logits_B1V, after.hidden
+
+        source_BS = some_tokens(self.encoder.embedding.num_embeddings)
+        tokens_B1 = some_tokens(self.decoder.embedding.num_embeddings, steps=1)
+        state = dict(zip(["values", "keys", "hidden"], encode(source_BS), strict=True))
+        given = {"tokens": tokens_B1, **state}
+        free = {"tokens": {0: "batch"}, "values": SOURCE, "keys": SOURCE, "hidden": {0: "batch"}}
+        return [
+            Graph(encode, {"source": source_BS}, list(state), {"source": SOURCE}, "encoder"),
+            Graph(step, given, ["logits", "hidden_after"], free, "decoder"),
+        ]
 
     def maps(self, inputs: Inputs) -> dict[str, Tensor]:
         """The weights of the target's steps over the source's, as `source`: (B, 1, 1, T, S).

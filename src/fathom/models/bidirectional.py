@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fathom.models.graphs import TOKENS, Graph, some_tokens
+
 Inputs = tuple[Tensor, Tensor]
 Outputs = tuple[Tensor, Tensor, Tensor]
 
@@ -44,6 +46,12 @@ class Readers(torch.nn.Module):
         """(tokens_BT, gapped_BT) to the logits (B, T, V) of the three."""
         tokens_BT, gapped_BT = inputs
         return self.ahead(tokens_BT), self.left(gapped_BT), self.both(gapped_BT)
+
+    def graphs(self) -> list[Graph]:
+        """The one that fills gaps best; a gap is the token after the vocabulary's last."""
+        known: Any = self.both.embedding.num_embeddings
+        tokens_BT = some_tokens(known)
+        return [Graph(self.both.forward, {"tokens": tokens_BT}, ["logits"], {"tokens": TOKENS})]
 
 
 def tagger(

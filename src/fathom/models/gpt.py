@@ -16,6 +16,7 @@ from torch import Tensor
 
 from fathom.models.attention import Kept, KeysValues, SelfAttention
 from fathom.models.dropout import dropout
+from fathom.models.graphs import TOKENS, Graph, some_tokens
 from fathom.models.transformer import FeedForward, TokensInPlace
 
 
@@ -91,6 +92,11 @@ class GPT(torch.nn.Module):
         for block in self.blocks:
             x_BTH, _ = block(x_BTH, None, kept=kept)
         return torch.stack(kept, dim=1)
+
+    def graphs(self) -> list[Graph]:
+        """One that is given all tokens so far, or the last `context` of them."""
+        tokens_BT = some_tokens(self.tokens.embedding.num_embeddings)
+        return [Graph(self.forward, {"tokens": tokens_BT}, ["logits"], {"tokens": TOKENS})]
 
     def _logits(self, x_BTH: Tensor) -> Tensor:
         return self._linear(self.norm(x_BTH), self.tokens.embedding.weight)

@@ -14,6 +14,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from fathom.models.graphs import TOKENS, Graph, some_tokens
+
 Cell = Literal["rnn", "gru", "lstm"]
 State = tuple[Tensor, ...]
 
@@ -57,6 +59,26 @@ class LanguageModel(torch.nn.Module):
             y_TBH, after = self.rnn(x_TBE, state if len(state) > 1 else state[0])
         logits_BTV = self.decoder(y_TBH).transpose(0, 1)
         return logits_BTV, after if isinstance(after, tuple) else (after,)
+
+    def graphs(self) -> list[Graph]:
+        """One that reads on: begin with a state of zeros, give back the one that it returns."""
+
+        def read(tokens_BT: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+            logits_BTV, after = self.read(tokens_BT, state)
+            return logits_BTV, *after
+
+        vocab_size: Any = self.decoder.out_features
+        tokens_BT = some_tokens(vocab_size)
+        state = self.read(tokens_BT)[1]
+        names = ["hidden", "cell"][: len(state)]
+        return [
+            Graph(
+                read,
+                {"tokens": tokens_BT, **dict(zip(names, state, strict=True))},
+                ["logits", *(f"{name}_after" for name in names)],
+                {"tokens": TOKENS, **{name: {1: "batch"} for name in names}},
+            )
+        ]
 
 
 class OneHot(torch.nn.Module):

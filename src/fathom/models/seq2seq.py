@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pack_padded_sequence
 
+from fathom.models.graphs import SOURCE, TOKENS, Graph, some_tokens
 from fathom.models.initialise import xavier
 
 Inputs = tuple[Tensor, Tensor, Tensor]
@@ -68,7 +69,7 @@ class Decoder(torch.nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Logits (B, T, V) of the token after each that is given, and the state after the last."""
         embedded_TBE = self.embedding(given_BT.t())
-        context_TBH = context_BH.expand(len(embedded_TBE), -1, -1)
+        context_TBH = context_BH.expand(embedded_TBE.shape[0], -1, -1)
         y_TBH, state_LBH = self.rnn(torch.cat([embedded_TBE, context_TBH], dim=2), state_LBH)
         return self.output(y_TBH.transpose(0, 1)), state_LBH
 
@@ -99,6 +100,23 @@ class Seq2Seq(torch.nn.Module):
         state_LBH = state_BLH.transpose(0, 1).contiguous()
         logits_B1V, state_LBH = self.decoder(tokens_B[:, None], context_BH, state_LBH)
         return logits_B1V[:, 0], (context_BH, state_LBH.transpose(0, 1))
+
+    def graphs(self) -> list[Graph]:
+        """Sources of one length, without padding, to what the decoder begins from and is shown."""
+
+        def encode(source_BS: Tensor) -> tuple[Tensor, Tensor]:
+            state_LBH = self.encoder.rnn(self.encoder.embedding(source_BS.t()))[1]
+            return state_LBH[-1], state_LBH
+
+        source_BS = some_tokens(self.encoder.embedding.num_embeddings)
+        given_BT = some_tokens(self.decoder.embedding.num_embeddings, steps=4)
+        state = dict(zip(["context", "state"], encode(source_BS), strict=True))
+        given = {"tokens": given_BT, **state}
+        free = {"tokens": TOKENS, "context": {0: "batch"}, "state": {1: "batch"}}
+        return [
+            Graph(encode, {"source": source_BS}, list(state), {"source": SOURCE}, "encoder"),
+            Graph(self.decoder.forward, given, ["logits", "state_after"], free, "decoder"),
+        ]
 
 
 def seq2seq(

@@ -26,6 +26,7 @@ from fathom.models.attention import (
     padding_mask,
 )
 from fathom.models.dropout import dropout
+from fathom.models.graphs import SOURCE, TOKENS, Graph, some_tokens
 from fathom.models.positions import PositionalEncoding
 
 Inputs = tuple[Tensor, Tensor, Tensor]
@@ -217,6 +218,25 @@ class Transformer(torch.nn.Module):
             tokens_B[:, None], state.sources, state.mask, past=state.past
         )
         return logits_B1V[:, 0], state._replace(past=past)
+
+    def graphs(self) -> list[Graph]:
+        """Sources of one length, without padding, to vectors; and, of these and all tokens so far,
+        the logits of the next after each."""
+
+        def encode(source_BS: Tensor) -> Tensor:
+            return self.encoder(source_BS, None)
+
+        def decode(tokens_BT: Tensor, encoded_BSH: Tensor) -> Tensor:
+            return self.decoder(tokens_BT, self.decoder.sources(encoded_BSH), None)[0]
+
+        source_BS = some_tokens(self.encoder.tokens.embedding.num_embeddings)
+        given_BT = some_tokens(self.decoder.tokens.embedding.num_embeddings, steps=4)
+        given = {"tokens": given_BT, "encoded": encode(source_BS)}
+        free = {"tokens": TOKENS, "encoded": SOURCE}
+        return [
+            Graph(encode, {"source": source_BS}, ["encoded"], {"source": SOURCE}, "encoder"),
+            Graph(decode, given, ["logits"], free, "decoder"),
+        ]
 
     def maps(self, inputs: Inputs) -> dict[str, Tensor]:
         """The weights of all attention while reading what `forward` reads: (B, layers, N, L, S).
