@@ -77,7 +77,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 )
 def hardswish(input: Tensor, inplace: bool = False) -> tuple[Tensor, Tensor]:
     """x hardsigmoid(x)."""
-    gate = hardsigmoid(input)
+    gate = line(input, 1 / 6, 0.5).clamp_(0, 1)
     return input * gate, gate
 
 
