@@ -15,18 +15,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fathom.scratch.optim.optimizer import (
-    Start,
-    count,
-    on_reals,
-    optimizer,
-    scalar,
-    zeros,
-    zeros_if,
-)
+from fathom.scratch.optim.optimizer import count, optimizer, scalar, zeros, zeros_if
 
 Betas = tuple[float, float]
-MEANS: dict[str, Start] = {"step": count, "exp_avg": zeros, "exp_avg_sq": zeros}
+MEANS = {"step": count, "exp_avg": zeros, "exp_avg_sq": zeros}
 
 
 def update_means(g: Tensor, m: Tensor, v: Tensor, betas: Betas) -> None:
@@ -43,7 +35,6 @@ def adaptive_step(
     p.addcdiv_(m, v.sqrt().div_(bias2**0.5).add_(eps), value=-lr / bias1)
 
 
-@on_reals
 def adam(
     p: Tensor, g: Tensor, t: float, m: Tensor, v: Tensor, largest: Tensor | None, /,
     lr: float = 1e-3, betas: Betas = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
@@ -63,11 +54,10 @@ Adam = optimizer(
 )  # fmt: skip
 AdamW = optimizer(
     "AdamW", adam, AMSGRAD, "* maximize foreach capturable differentiable fused",
-    defaults={"weight_decay": 1e-2}, fixed={"decoupled_weight_decay": True},
+    presets={"weight_decay": 1e-2, "decoupled_weight_decay": True},
 )  # fmt: skip
 
 
-@on_reals
 def yogi(
     p: Tensor, g: Tensor, t: float, m: Tensor, v: Tensor, /, lr: float = 1e-2,
     betas: Betas = (0.9, 0.999), eps: float = 1e-3, weight_decay: float = 0,
@@ -85,7 +75,6 @@ def yogi(
 Yogi = optimizer("Yogi", yogi, MEANS, "* maximize")
 
 
-@on_reals
 def adamax(
     p: Tensor, g: Tensor, t: float, m: Tensor, u: Tensor, /, lr: float = 2e-3,
     betas: Betas = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
@@ -102,7 +91,6 @@ Adamax = optimizer(
 )  # fmt: skip
 
 
-@on_reals
 def nadam(
     p: Tensor, g: Tensor, t: float, m: Tensor, v: Tensor, mu_product: Tensor, /, lr: float = 2e-3,
     betas: Betas = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,
@@ -127,7 +115,6 @@ NAdam = optimizer(
 )  # fmt: skip
 
 
-@on_reals
 def radam(
     p: Tensor, g: Tensor, t: float, m: Tensor, v: Tensor, /, lr: float = 1e-3,
     betas: Betas = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0,

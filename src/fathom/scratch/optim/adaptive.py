@@ -14,19 +14,9 @@ from __future__ import annotations
 
 from torch import Tensor, ones_like
 
-from fathom.scratch.optim.optimizer import (
-    Group,
-    count,
-    full_of,
-    on_reals,
-    optimizer,
-    require,
-    zeros,
-    zeros_if,
-)
+from fathom.scratch.optim.optimizer import count, full_of, optimizer, zeros, zeros_if
 
 
-@on_reals
 def rprop(
     p: Tensor, g: Tensor, t: float, previous: Tensor, size: Tensor, /, lr: float = 1e-2,
     etas: tuple[float, float] = (0.5, 1.2), step_sizes: tuple[float, float] = (1e-6, 50),
@@ -43,19 +33,12 @@ def rprop(
     p.addcmul_(previous.sign(), size, value=-1)
 
 
-def check_etas(group: Group) -> None:
-    """One of the two factors shortens the steps, the other lengthens them."""
-    down, up = group["etas"]
-    require(0 < down < 1 < up, "eta values", f"{down}, {up}", "around 1, above 0")
-
-
 Rprop = optimizer(
     "Rprop", rprop, {"step": count, "prev": zeros, "step_size": full_of("lr")},
-    "* capturable foreach maximize differentiable", check=check_etas,
+    "* capturable foreach maximize differentiable",
 )  # fmt: skip
 
 
-@on_reals
 def adagrad(
     p: Tensor, g: Tensor, t: float, total: Tensor, /, lr: float = 1e-2, lr_decay: float = 0,
     weight_decay: float = 0, initial_accumulator_value: float = 0, eps: float = 1e-10,
@@ -71,7 +54,6 @@ Adagrad = optimizer(
 )  # fmt: skip
 
 
-@on_reals
 def rmsprop(
     p: Tensor, g: Tensor, t: float, square: Tensor, buffer: Tensor | None, mean: Tensor | None, /,
     lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0,
@@ -98,7 +80,6 @@ RMSprop = optimizer(
 )  # fmt: skip
 
 
-@on_reals
 def adadelta(
     p: Tensor, g: Tensor, t: float, square: Tensor, moved: Tensor, /, lr: float = 1.0,
     rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0,

@@ -12,13 +12,14 @@ Shapes   All parameters are one vector x of D numbers; gradients and directions 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from fathom.scratch.optim.optimizer import check_settings
+from fathom.scratch.optim.optimizer import as_real, check_settings, require
 
 Number = Any  # a float, or a tensor of one element: the search stays on the device
 
@@ -120,78 +121,6 @@ def strong_wolfe(
     return bracket[low], tries + 1
 
 
-class LBFGS(torch.optim.Optimizer):
-    """L-BFGS on all parameters together; arguments as `torch.optim.LBFGS`."""
-
-    def __init__(
-        self, params: ParamsT, lr: float | Tensor = 1, max_iter: int = 20,
-        max_eval: int | None = None, tolerance_grad: float = 1e-7, tolerance_change: float = 1e-9,
-        history_size: int = 100, line_search_fn: str | None = None,
-    ) -> None:  # fmt: skip
-        if line_search_fn not in (None, "strong_wolfe"):
-            raise ValueError(f"line_search_fn {line_search_fn!r}: only 'strong_wolfe' is supported")
-        defaults = dict(
-            lr=lr, max_iter=max_iter, max_eval=max_iter * 5 // 4 if max_eval is None else max_eval,
-            tolerance_grad=tolerance_grad, tolerance_change=tolerance_change,
-            history_size=history_size, line_search_fn=line_search_fn,
-        )  # fmt: skip
-        super().__init__(params, defaults)
-        if len(self.param_groups) != 1:
-            raise ValueError(
-                "LBFGS doesn't support per-parameter options (parameter groups), "
-                f"and was given {len(self.param_groups)} groups"
-            )
-        check_settings(self.param_groups[0], "LBFGS")
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
-        """Iterate until a limit or a tolerance is reached; `closure` gives loss and gradients.
-
-        Returns the loss before the first iteration, as the closure gave it.
-        """
-        group, closure = self.param_groups[0], torch.enable_grad()(closure)
-        params, tolerance, most = group["params"], group["tolerance_change"], group["max_eval"]
-        state = self.state[params[0]]
-        first = closure()
-        loss, g, evaluations = float(first), gradient_of(params), 1
-        state.setdefault("n_iter", 0)
-        state["func_evals"] = state.get("func_evals", 0) + 1
-        if g.abs().max() <= group["tolerance_grad"]:
-            return first
-        for iteration in range(1, group["max_iter"] + 1):
-            state["n_iter"] += 1
-            d = direction(g, state, group["history_size"])
-            state["prev_flat_grad"], state["prev_loss"] = g.clone(), loss
-            t: Number = float(group["lr"])
-            if state["n_iter"] == 1:  # no curvature is known yet: be careful
-                t = min(1.0, 1.0 / g.abs().sum()) * t
-            state["d"], state["t"], slope = d, t, g.dot(d)
-            if slope > -tolerance:
-                break
-            evaluated = 0
-            if group["line_search_fn"] is not None:
-
-                def at(t: Number, d: Tensor = d) -> Point:
-                    return look(params, closure, d, t)
-
-                point, evaluated = strong_wolfe(
-                    at, Point(0, loss, g, slope), t,
-                    length=d.abs().max(), tolerance=tolerance, most=most - evaluations,
-                )  # fmt: skip
-                state["t"], t, loss, g = point.t, point.t, point.loss, point.gradient
-                move(params, d, t)
-            else:
-                move(params, d, t)
-                if iteration != group["max_iter"]:
-                    loss, g, evaluated = float(closure()), gradient_of(params), 1
-            evaluations += evaluated
-            state["func_evals"] += evaluated
-            still = (d * t).abs().max() <= tolerance or abs(loss - state["prev_loss"]) < tolerance
-            if evaluations >= most or g.abs().max() <= group["tolerance_grad"] or still:
-                break
-        return first
-
-
 def direction(g: Tensor, state: dict[str, Any], history_size: int) -> Tensor:
     """Where to go from here; learns from the last move, then asks for Newton's direction."""
     if state["n_iter"] == 1:
@@ -210,10 +139,6 @@ def direction(g: Tensor, state: dict[str, Any], history_size: int) -> Tensor:
 
 
 # The parameters as one vector, of real numbers.
-
-
-def as_real(x: Tensor) -> Tensor:
-    return torch.view_as_real(x) if x.is_complex() else x
 
 
 def gradient_of(params: list[Tensor]) -> Tensor:
@@ -237,3 +162,63 @@ def look(params: list[Tensor], closure: Callable[[], Any], d: Tensor, t: Number)
     for p, value in zip(params, saved, strict=True):
         p.copy_(value)
     return Point(t, loss, g, g.dot(d))
+
+
+class LBFGS(torch.optim.Optimizer):
+    """L-BFGS on all parameters together; arguments as `torch.optim.LBFGS`."""
+
+    def __init__(
+        self, params: ParamsT, lr: float | Tensor = 1, max_iter: int = 20,
+        max_eval: int | None = None, tolerance_grad: float = 1e-7, tolerance_change: float = 1e-9,
+        history_size: int = 100, line_search_fn: str | None = None,
+    ) -> None:  # fmt: skip
+        settings = dict(
+            lr=lr, max_iter=max_iter, max_eval=max_iter * 5 // 4 if max_eval is None else max_eval,
+            tolerance_grad=tolerance_grad, tolerance_change=tolerance_change,
+            history_size=history_size, line_search_fn=line_search_fn,
+        )  # fmt: skip
+        super().__init__(params, settings)
+        known, groups = (None, "strong_wolfe"), len(self.param_groups)
+        require(line_search_fn in known, f"line_search_fn {line_search_fn!r} is not one of {known}")
+        require(groups == 1, f"LBFGS doesn't support per-parameter options, got {groups} groups")
+        check_settings(self.param_groups[0], "LBFGS")
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
+        """Iterate until a limit or a tolerance is reached; `closure` gives loss and gradients.
+
+        Returns the loss before the first iteration, as the closure gave it.
+        """
+        group, closure = self.param_groups[0], torch.enable_grad()(closure)
+        params, state = group["params"], self.state[group["params"][0]]
+        tolerance, search = group["tolerance_change"], group["line_search_fn"]
+        first = closure()
+        loss, g, evaluations = float(first), gradient_of(params), 1
+        state.setdefault("n_iter", 0)
+        for iteration in range(1, group["max_iter"] + 1):
+            if g.abs().max() <= group["tolerance_grad"]:
+                break
+            state["n_iter"] += 1
+            d = direction(g, state, group["history_size"])
+            t: Number = float(group["lr"])
+            if state["n_iter"] == 1:  # no curvature is known yet: be careful
+                t = min(1.0, 1.0 / g.abs().sum()) * t
+            state.update(d=d, t=t, prev_flat_grad=g.clone(), prev_loss=loss)
+            slope = g.dot(d)
+            if slope > -tolerance:
+                break
+            if search is not None:
+                point, tries = strong_wolfe(
+                    partial(look, params, closure, d), Point(0, loss, g, slope), t,
+                    length=d.abs().max(), tolerance=tolerance, most=group["max_eval"] - evaluations,
+                )  # fmt: skip
+                t, loss, g, _ = point
+                state["t"], evaluations = t, evaluations + tries
+            move(params, d, t)
+            if search is None and iteration < group["max_iter"]:
+                loss, g, evaluations = float(closure()), gradient_of(params), evaluations + 1
+            still = (d * t).abs().max() <= tolerance or abs(loss - state["prev_loss"]) < tolerance
+            if evaluations >= group["max_eval"] or still:
+                break
+        state["func_evals"] = state.get("func_evals", 0) + evaluations
+        return first

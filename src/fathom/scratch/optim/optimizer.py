@@ -15,10 +15,9 @@ settings and their defaults are torch's; `optimizer` makes the class from it.
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import Parameter
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, full_like, tensor, zeros_like
@@ -71,51 +70,35 @@ def tick(state: State) -> float:
     return state["step"].item()
 
 
-def on_reals(rule: Callable[..., None]) -> Callable[..., None]:
-    """Let a rule for real numbers treat a complex one as two: its real and its imaginary part."""
-
-    def parts(x: Any) -> Any:
-        return torch.view_as_real(x) if isinstance(x, Tensor) and x.is_complex() else x
-
-    @functools.wraps(rule)
-    def pairwise(*tensors: Any, **settings: Any) -> None:
-        rule(*map(parts, tensors), **settings)
-
-    return pairwise
-
-
 # What is refused.
 
-POSITIVE = (
-    "lr eps weight_decay momentum momentum_decay alpha rho lr_decay initial_accumulator_value"
-)
-NAMES = {"lr": "learning rate", "eps": "epsilon value"}
+NOT_NEGATIVE = "eps weight_decay momentum momentum_decay alpha lr_decay initial_accumulator_value"
+SPARSE = "sparse gradients (torch.optim.SparseAdam does)"
+
+
+def require(holds: Any, message: str) -> None:
+    """Raise ValueError unless the condition holds."""
+    if not holds:
+        raise ValueError(message)
 
 
 def check_settings(group: Group, owner: str) -> None:
     """Raises ValueError, naming the setting and its value, where no rule could work."""
-    lr = group["lr"]
+    lr, rho = group["lr"], group.get("rho", 0.0)
     if isinstance(lr, Tensor) and lr.numel() != 1:
         raise ValueError(f"Tensor lr must be 1-element, but has shape {tuple(lr.shape)}")
-    for setting in POSITIVE.split():
-        value = group.get(setting, 0.0)
-        if not isinstance(value, tuple):
-            require(value >= 0, NAMES.get(setting, f"{setting} value"), value, "at least 0")
-    require(group.get("rho", 0.0) <= 1, "rho value", group.get("rho"), "between 0 and 1")
-    for index, beta in enumerate(group.get("betas", ())):
-        name = f"beta parameter at index {index}"
-        require(0.0 <= beta < 1.0, name, beta, "at least 0 and less than 1")
+    require(lr >= 0, f"Invalid learning rate: {lr} (must be at least 0)")
+    require(0 <= rho <= 1, f"Invalid rho value: {rho} (must be between 0 and 1)")
+    for i, beta in enumerate(group.get("betas", ())):
+        require(0 <= beta < 1, f"Invalid beta parameter at index {i}: {beta} (must be in [0, 1))")
+    down, up = group.get("etas", (0.5, 1.2))
+    require(0 < down < 1 < up, f"Invalid eta values: {down}, {up} (must be 0 < first < 1 < second)")
+    for name in NOT_NEGATIVE.split():
+        value = group.get(name, 0.0)
+        if not isinstance(value, tuple | list):  # Adafactor checks its pair of eps itself
+            require(value >= 0, f"Invalid {name} value: {value} (must be at least 0)")
     if group.get("differentiable", False):
-        raise ValueError(
-            f"{owner} does not support differentiable=True; torch.optim.{owner} does, if you need "
-            "the gradient of a step"
-        )
-
-
-def require(holds: Any, name: str, value: Any, wanted: str) -> None:
-    """Raise a ValueError that names the setting and its value, unless the condition holds."""
-    if not holds:
-        raise ValueError(f"Invalid {name}: {value} (it must be {wanted})")
+        raise ValueError(f"{owner}: differentiable=True is for torch.optim.{owner} only")
 
 
 # What surrounds a rule.
@@ -128,7 +111,12 @@ def as_number(value: Any) -> Any:
     return value.item() if isinstance(value, Tensor) else value
 
 
-def begin(p: Tensor, group: Group, memories: dict[str, Start]) -> State:
+def as_real(x: Any) -> Any:
+    """A complex tensor as a real one, which shares its numbers; anything else as it is."""
+    return torch.view_as_real(x) if isinstance(x, Tensor) and x.is_complex() else x
+
+
+def begin(p: Tensor, group: Group, memories: Mapping[str, Start]) -> State:
     """The state of `p` before its first step."""
     starts = memories.items()
     return {name: first for name, start in starts if (first := start(p, group)) is not None}
@@ -150,76 +138,66 @@ def descent(p: Tensor, g: Tensor, group: Group, decoupled: bool | None) -> Tenso
     return g
 
 
-class PerParameter(torch.optim.Optimizer):
-    """Applies a rule to each parameter by itself; `optimizer` makes classes of it."""
-
-    rule: ClassVar[Any]
-    memories: ClassVar[dict[str, Start]]  # under torch's names, in the order the rule takes them
-    settings: ClassVar[list[str]]  # those the rule takes
-    read: ClassVar[Any]  # how it wants to see them
-    fixed: ClassVar[Group]  # those that the user cannot choose
-    check: ClassVar[Any]  # what else a group must fulfil
-    # Does weight decay act beside the rule, not through the gradient? None: the rule decays itself.
-    decoupled: ClassVar[bool | None]
-
-    def __init__(self, params: ParamsT, **settings: Any) -> None:
-        super().__init__(params, settings | self.fixed)
-        for group in self.param_groups:
-            check_settings(group, type(self).__name__)
-            self.check(group)
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Move every parameter that has a gradient; `closure` computes the loss and gradients."""
-        loss = None if closure is None else torch.enable_grad()(closure)()
-        rule, memories = self.rule, self.memories
-        for group in self.param_groups:
-            settings = {name: self.read(group[name]) for name in self.settings}
-            decoupled = group.get("decoupled_weight_decay", self.decoupled)
-            pulled = group.get("weight_decay", 0) or group.get("maximize", False)
-            for p in group["params"]:
-                g = p.grad
-                if g is None:
-                    continue
-                if g.is_sparse:
-                    raise RuntimeError(
-                        f"{type(self).__name__} does not support sparse gradients, and a parameter "
-                        f"of size {tuple(p.shape)} has one; use torch.optim.SparseAdam for it"
-                    )
-                state = self.state.get(p) or begin(p, group, memories)
-                if pulled:
-                    g = descent(p, g, group, decoupled)
-                known = [tick(state) if m == "step" else state.get(m) for m in memories]
-                made_anew = rule(p, g, *known, **settings)
-                if made_anew:
-                    state.update(made_anew)
-                if state:  # plain SGD remembers nothing
-                    self.state[p] = state
-        return loss
-
-
 def optimizer(
-    name: str, rule: Callable[..., State | None], memories: dict[str, Start], flags: str, *,
-    decoupled: bool | None = False, check: Callable[[Group], None] = lambda group: None,
-    read: Callable[[Any], Any] = as_number, defaults: Group | None = None,
-    fixed: Group | None = None,
+    name: str, rule: Callable[..., State | None], memories: Mapping[str, Start], flags: str, *,
+    presets: Group | None = None, check: Callable[[Group], None] = lambda group: None,
+    read: Callable[[Any], Any] = as_number, decoupled: bool | None = False,
+    pairs: bool | None = True,
 ) -> Any:  # fmt: skip
-    """The class of a rule, with torch's signature: the rule's settings, then the `flags`.
+    """The class that applies a rule to each parameter, with torch's arguments.
 
-    Flags are False or, if they choose among torch's implementations, None; behind a `*` they go by
-    name only. `defaults` are defaults that differ from the rule's.
+    Those are the settings of the rule and the `flags`, which are False or, if they choose among
+    torch's implementations, None; behind a `*` they go by name only.
+
+    Args:
+        memories: How each begins, under torch's names, in the order in which the rule takes them.
+        presets: Defaults that differ from the rule's, and settings that the user cannot choose.
+        check: What else a group must fulfil.
+        read: How the rule wants to see a setting.
+        decoupled: Does weight decay act beside the rule, not through the gradient? None: the rule
+            decays itself.
+        pairs: Does the rule see a complex number as two real ones? None: it takes no complex ones.
     """
-    own, changed = settings_of(rule), defaults or {}
-    takes = [Parameter("params", Parameter.POSITIONAL_OR_KEYWORD)]
-    takes += [p.replace(default=changed.get(p.name, p.default)) for p in own]
-    named = flags.partition("*")[2].split()
-    for flag in flags.replace("*", "").split():
-        kind = Parameter.KEYWORD_ONLY if flag in named else Parameter.POSITIONAL_OR_KEYWORD
-        default = None if flag in ("foreach", "fused") else False
-        takes.append(Parameter(flag, kind, default=default))
-    return made(
-        name, PerParameter, takes, __module__=rule.__module__, __doc__=rule.__doc__,
-        rule=staticmethod(rule), memories=memories, settings=[p.name for p in own],
-        decoupled=decoupled, check=staticmethod(check), read=staticmethod(read),
-        fixed=fixed or {},
-    )  # fmt: skip
+    own, defaults, free = settings_of(rule), presets or {}, Parameter.POSITIONAL_OR_KEYWORD
+    takes = [Parameter("params", free)]
+    takes += [p.replace(default=defaults.get(p.name, p.default)) for p in own]
+    for part, kind in zip(flags.split("*"), (free, Parameter.KEYWORD_ONLY), strict=False):
+        for flag in part.split():
+            default = None if flag in ("foreach", "fused") else False
+            takes.append(Parameter(flag, kind, default=default))
+
+    class PerParameter(torch.optim.Optimizer):
+        def __init__(self, params: ParamsT, **settings: Any) -> None:
+            super().__init__(params, defaults | settings)
+            for group in self.param_groups:
+                check_settings(group, name)
+                check(group)
+
+        @torch.no_grad()
+        def step(self, closure: Callable[[], Any] | None = None) -> Any:
+            """Move every parameter that has a gradient; `closure` gives loss and gradients."""
+            loss = None if closure is None else torch.enable_grad()(closure)()
+            for group in self.param_groups:
+                settings = {setting.name: read(group[setting.name]) for setting in own}
+                beside = group.get("decoupled_weight_decay", decoupled)
+                pulled = group.get("weight_decay", 0) or group.get("maximize", False)
+                for p in group["params"]:
+                    g = p.grad
+                    if g is None:
+                        continue
+                    if g.is_sparse or (pairs is None and p.is_complex()):
+                        what = SPARSE if g.is_sparse else "complex parameters"
+                        raise RuntimeError(f"{name} does not support {what}, size {tuple(g.shape)}")
+                    state = self.state.get(p) or begin(p, group, memories)
+                    if pulled:
+                        g = descent(p, g, group, beside)
+                    known = [tick(state) if m == "step" else state.get(m) for m in memories]
+                    tensors = [p, g, *known]
+                    if pairs and p.is_complex():
+                        tensors = [as_real(x) for x in tensors]
+                    state |= rule(*tensors, **settings) or {}
+                    if state:  # plain SGD remembers nothing
+                        self.state[p] = state
+            return loss
+
+    return made(name, PerParameter, takes, __module__=rule.__module__, __doc__=rule.__doc__)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from fathom.scratch.optim.optimizer import Group, Start, State, count, optimizer, scalar, zeros
+from fathom.scratch.optim.optimizer import Group, State, count, optimizer, scalar, zeros
 
 
 def sgd(
@@ -32,16 +32,15 @@ def sgd(
 
 def check_nesterov(group: Group) -> None:
     """Looking ahead needs a momentum."""
-    if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
-        raise ValueError(
-            "Nesterov momentum requires a momentum and zero dampening, not momentum="
-            f"{group['momentum']} and dampening={group['dampening']}"
-        )
+    momentum, dampening = group["momentum"], group["dampening"]
+    if group["nesterov"] and (momentum <= 0 or dampening != 0):
+        needed = "Nesterov momentum requires a momentum and zero dampening"
+        raise ValueError(f"{needed}, not {momentum=} and {dampening=}")
 
 
 SGD = optimizer(
     "SGD", sgd, {"momentum_buffer": lambda p, group: None},
-    "* maximize foreach differentiable fused", check=check_nesterov,
+    "* maximize foreach differentiable fused", check=check_nesterov, pairs=False,
 )  # fmt: skip
 
 
@@ -62,10 +61,9 @@ def asgd(
     mu.copy_(scalar(1 / max(1, t - t0)))
 
 
-AVERAGE: dict[str, Start] = {
-    "step": count,
-    "eta": lambda p, group: scalar(float(group["lr"])),
-    "mu": lambda p, group: scalar(1.0),
-    "ax": zeros,
-}
-ASGD = optimizer("ASGD", asgd, AVERAGE, "foreach maximize differentiable capturable")
+ASGD = optimizer(
+    "ASGD", asgd,
+    {"step": count, "eta": lambda p, group: scalar(float(group["lr"])),
+     "mu": lambda p, group: scalar(1.0), "ax": zeros},
+    "foreach maximize differentiable capturable",
+)  # fmt: skip
