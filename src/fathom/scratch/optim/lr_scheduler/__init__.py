@@ -9,10 +9,6 @@ from fathom.scratch.optim.lr_scheduler.cycles import CosineAnnealingWarmRestarts
 from fathom.scratch.optim.lr_scheduler.cycles import OneCycleLR
 from fathom.scratch.optim.lr_scheduler.factors import ConstantLR, CosineAnnealingLR, ExponentialLR
 from fathom.scratch.optim.lr_scheduler.factors import LambdaLR, LinearLR, MultiplicativeLR
-from fathom.scratch.optim.lr_scheduler.factors import (
-    MultiStepLR,
-    PolynomialLR,
-    SlantedTriangularLR,
-    StepLR,
-)
+from fathom.scratch.optim.lr_scheduler.factors import MultiStepLR, PolynomialLR
+from fathom.scratch.optim.lr_scheduler.factors import SlantedTriangularLR, StepLR
 from fathom.scratch.optim.lr_scheduler.plateau import ReduceLROnPlateau

@@ -23,6 +23,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fathom.scratch.made import made, settings_of
+from fathom.scratch.optim.optimizer import require
 
 Rate = Any  # a float, or a tensor of one element that an optimiser holds
 
@@ -96,11 +97,8 @@ def for_each_group(optimizer: Optimizer, name: str, value: Any) -> list[Any]:
         raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
     groups = len(optimizer.param_groups)
     values = list(value) if isinstance(value, Iterable) else [value] * groups
-    if len(values) != groups:
-        raise ValueError(
-            f"{name} has {len(values)} values and the optimizer {groups} parameter groups; "
-            "give one value, or one for each group"
-        )
+    needed = f"for {groups} parameter groups; give one value, or one for each group"
+    require(len(values) == groups, f"{name} has {len(values)} values {needed}")
     return [v.clone() if isinstance(v, Tensor) else v for v in values]
 
 
@@ -108,3 +106,9 @@ def memory_of(function: Any) -> dict[str, Any] | None:
     """What a user's function remembers, for a state, if it is an object; of plain ones nothing."""
     plain = function is None or isinstance(function, types.FunctionType)
     return None if plain else dict(function.__dict__)
+
+
+def recall(function: Any, memory: dict[str, Any] | None) -> None:
+    """Give an object back what it remembered."""
+    if memory is not None:
+        vars(function).update(memory)

@@ -17,31 +17,23 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from fathom.scratch.optim.lr_scheduler.base import rates_of, set_rate
 from fathom.scratch.optim.lr_scheduler.plateau import ReduceLROnPlateau
+from fathom.scratch.optim.optimizer import require
 
 PLATEAUS = ReduceLROnPlateau, torch.optim.lr_scheduler.ReduceLROnPlateau
 
 
 class _Composed(LRScheduler):
-    """A schedule that asks others, all of one optimiser."""
+    """A schedule that asks others, all of one optimiser: by default, that of the first."""
 
-    def __init__(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler]) -> None:
+    def __init__(self, optimizer: Optimizer | None, schedulers: Sequence[LRScheduler]) -> None:
         name = type(self).__name__
-        if not schedulers:
-            raise ValueError(f"{name} expects at least one scheduler, but got no scheduler.")
-        for index, scheduler in enumerate(schedulers):
-            if not hasattr(scheduler, "optimizer"):
-                raise TypeError(f"{name} at index {index} should have `optimizer` as its attribute")
-            if isinstance(scheduler, PLATEAUS):
-                raise ValueError(
-                    f"{name} does not support `ReduceLROnPlateau`, at index {index}: "
-                    "its `step` must be given a metric"
-                )
-            if scheduler.optimizer is not optimizer:
-                raise ValueError(
-                    f"{name} expects all schedulers to belong to the same optimizer, but the one "
-                    f"at index {index}, {type(scheduler).__name__}, belongs to another"
-                )
-        self._schedulers, self.optimizer = list(schedulers), optimizer
+        require(schedulers, f"{name} expects at least one scheduler, but got no scheduler")
+        self._schedulers, self.optimizer = list(schedulers), optimizer or schedulers[0].optimizer
+        for i, scheduler in enumerate(schedulers):
+            at = f"{name}, at index {i},"
+            plateau, mine = isinstance(scheduler, PLATEAUS), scheduler.optimizer is self.optimizer
+            require(not plateau, f"{at} does not support `ReduceLROnPlateau`: no metric to give")
+            require(mine, f"{at} expects all schedulers to belong to the same optimizer")
 
     def state_dict(self) -> dict[str, Any]:
         state = super().state_dict()
@@ -60,9 +52,7 @@ class ChainedScheduler(_Composed):
     def __init__(
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None,
     ) -> None:  # fmt: skip
-        if optimizer is None and schedulers:
-            optimizer = schedulers[0].optimizer
-        super().__init__(optimizer, schedulers)  # type: ignore[arg-type]
+        super().__init__(optimizer, schedulers)
         self._last_lr = rates_of(self.optimizer)
 
     def step(self) -> None:  # type: ignore[override]
@@ -80,12 +70,9 @@ class SequentialLR(_Composed):
         last_epoch: int = -1,
     ) -> None:  # fmt: skip
         super().__init__(optimizer, schedulers)
-        if len(milestones) != len(schedulers) - 1:
-            raise ValueError(
-                "Sequential Schedulers expects number of schedulers provided to be one more than "
-                f"the number of milestone points, but got {len(schedulers)} schedulers and "
-                f"{len(milestones)} milestones"
-            )
+        given = f"not {len(schedulers)} schedulers and {len(milestones)} milestones"
+        fit = len(schedulers) == len(milestones) + 1
+        require(fit, f"SequentialLR expects schedulers to be one more than milestones, {given}")
         self._milestones, self.last_epoch = list(milestones), last_epoch + 1
         for group in optimizer.param_groups:  # each schedule has set the first rate by now: undo
             set_rate(group, group["initial_lr"])

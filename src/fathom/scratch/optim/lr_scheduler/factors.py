@@ -20,7 +20,7 @@ from typing import Any
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from fathom.scratch.optim.lr_scheduler.base import Rate, for_each_group, memory_of, schedule
+from fathom.scratch.optim.lr_scheduler.base import Rate, for_each_group, memory_of, recall, schedule
 
 TimeToFactor = Callable[[int], float]
 
@@ -28,7 +28,7 @@ TimeToFactor = Callable[[int], float]
 def constant(t: int, /, factor: float = 1.0 / 3, total_iters: int = 5) -> float:
     """`factor` times the rate for `total_iters` steps, the rate itself from then on."""
     if not 0 <= factor <= 1:
-        raise ValueError(f"Constant multiplicative factor must be between 0 and 1, not {factor}")
+        raise ValueError(f"factor must be between 0 and 1, not {factor}")
     return factor if t < total_iters else 1.0
 
 
@@ -37,12 +37,9 @@ def linear(
 ) -> float:
     """From `start_factor` times the rate to `end_factor` times it, on a line: a warm-up."""
     if not 0 < start_factor <= 1:
-        raise ValueError(
-            "Starting multiplicative factor expected to be greater than 0 and less or equal to 1, "
-            f"not {start_factor}"
-        )
+        raise ValueError(f"start_factor must be greater than 0 and at most 1, not {start_factor}")
     if not 0 <= end_factor <= 1:
-        raise ValueError(f"Ending multiplicative factor must be between 0 and 1, not {end_factor}")
+        raise ValueError(f"end_factor must be between 0 and 1, not {end_factor}")
     return start_factor + (end_factor - start_factor) * min(t, total_iters) / total_iters
 
 
@@ -66,7 +63,7 @@ def steps_at(t: int, /, milestones: Counter[int], gamma: float = 0.1) -> float:
     return gamma ** sum(milestone <= t for milestone in milestones.elements())
 
 
-def cosine(t: int, /, T_max: int, eta_min: float = 0.0) -> float:
+def cosine(t: float, /, T_max: float, eta_min: float = 0.0) -> float:
     """Half a cosine from the rate down to `eta_min` in `T_max` steps, and up again after them."""
     return (1 + math.cos(math.pi * t / T_max)) / 2
 
@@ -110,9 +107,13 @@ class _FunctionLR(LRScheduler):
         self.lr_lambdas: list[TimeToFactor] = for_each_group(optimizer, "lr_lambda", lr_lambda)
         for function in self.lr_lambdas:
             if not callable(function):
-                kind = type(function).__name__
-                raise TypeError(f"lr_lambda should be a function, but got {kind}")
+                raise TypeError(f"lr_lambda should be a function, but got {function!r}")
         super().__init__(optimizer, last_epoch)
+
+    def times(self, rates: list[Rate]) -> list[Rate]:
+        """Each rate times its function, now."""
+        pairs = zip(self.lr_lambdas, rates, strict=True)
+        return [lr * function(self.last_epoch) for function, lr in pairs]
 
     def state_dict(self) -> dict[str, Any]:
         kept = [memory_of(function) for function in self.lr_lambdas]
@@ -121,7 +122,7 @@ class _FunctionLR(LRScheduler):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         state = dict(state_dict)
         for function, memory in zip(self.lr_lambdas, state.pop("lr_lambdas"), strict=True):
-            function.__dict__.update(memory or {})
+            recall(function, memory)
         super().load_state_dict(state)
 
 
@@ -129,8 +130,7 @@ class LambdaLR(_FunctionLR):
     """lr_lambda(t) times the base rate, whatever the rate was before."""
 
     def get_lr(self) -> list[Rate]:
-        pairs = zip(self.lr_lambdas, self.base_lrs, strict=True)
-        return [lr * function(self.last_epoch) for function, lr in pairs]
+        return self.times(self.base_lrs)
 
 
 class MultiplicativeLR(_FunctionLR):
@@ -138,7 +138,4 @@ class MultiplicativeLR(_FunctionLR):
 
     def get_lr(self) -> list[Rate]:
         rates = [group["lr"] for group in self.optimizer.param_groups]
-        if self._is_initial:
-            return rates
-        pairs = zip(self.lr_lambdas, rates, strict=True)
-        return [lr * function(self.last_epoch) for function, lr in pairs]
+        return rates if self._is_initial else self.times(rates)

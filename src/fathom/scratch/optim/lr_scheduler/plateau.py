@@ -8,12 +8,13 @@ Shapes   `min_lr`: one number, or one for each parameter group.
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, SupportsFloat
+from typing import Literal, SupportsFloat
 
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fathom.scratch.optim.lr_scheduler.base import for_each_group, rates_of, set_rate
+from fathom.scratch.optim.optimizer import require
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -31,12 +32,10 @@ class ReduceLROnPlateau(LRScheduler):
         patience: int = 10, threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "rel",
         cooldown: int = 0, min_lr: float | list[float] = 0, eps: float = 1e-8,
     ) -> None:  # fmt: skip
-        if not factor < 1.0:
-            raise ValueError(f"Factor should be < 1.0, but is {factor}.")
-        if mode not in ("min", "max"):
-            raise ValueError(f"mode {mode} is unknown! Use 'min' or 'max'.")
-        if threshold_mode not in ("rel", "abs"):
-            raise ValueError(f"threshold mode {threshold_mode} is unknown! Use 'rel' or 'abs'.")
+        kind = threshold_mode
+        require(factor < 1.0, f"Factor should be < 1.0, but is {factor}")
+        require(mode in ("min", "max"), f"mode {mode} is unknown! Use 'min' or 'max'.")
+        require(kind in ("rel", "abs"), f"threshold mode {kind} is unknown! Use 'rel' or 'abs'.")
         self.min_lrs = for_each_group(optimizer, "min_lr", min_lr)
         self.default_min_lr = None if isinstance(min_lr, list | tuple) else min_lr
         self.optimizer = optimizer
@@ -71,18 +70,10 @@ class ReduceLROnPlateau(LRScheduler):
     def _reduce(self) -> None:
         groups = self.optimizer.param_groups
         if len(self.min_lrs) != len(groups):  # groups were added since
-            if self.default_min_lr is None:
-                raise RuntimeError(
-                    f"the optimizer has {len(groups)} parameter groups now and min_lr "
-                    f"{len(self.min_lrs)} values; set `min_lrs` to one for each group"
-                )
-            self.min_lrs = [self.default_min_lr] * len(groups)
+            lowest = self.min_lrs if self.default_min_lr is None else self.default_min_lr
+            self.min_lrs = for_each_group(self.optimizer, "min_lrs", lowest)
         for group, lowest in zip(groups, self.min_lrs, strict=True):
             before = float(group["lr"])
             after = max(before * self.factor, lowest)
             if before - after > self.eps:
                 set_rate(group, after)
-
-    def state_dict(self) -> dict[str, Any]:
-        """All there is to remember, under torch's names."""
-        return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
