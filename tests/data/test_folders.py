@@ -203,6 +203,16 @@ def test_files_that_are_no_pictures_are_counted_and_the_first_is_named(flowers):
     assert "\n" not in note
 
 
+def test_pictures_of_no_class_are_counted_and_the_first_is_named(flowers):
+    for name in ("b.png", "a.png"):
+        shutil.copy(next((flowers / "rose").iterdir()), flowers / name)
+    found = load_pictures(flowers)
+    assert found.notes == (
+        f"left out 2 pictures of {flowers}: a.png, the first, is in no class's folder",
+    )
+    assert len(found.train) + len(found.valid) == 30
+
+
 def test_a_class_of_such_files_alone_is_refused_for_what_it_is(flowers):
     (flowers / "cactus").mkdir()
     (flowers / "cactus" / "IMG_1.heic").write_bytes(b"no picture")

@@ -204,20 +204,27 @@ def _class_names(folder: Path, *, at_least: int = 2) -> list[str]:
 
 @dataclass(frozen=True)
 class _Listing:
-    """Pictures with their classes, files that are none, and the folders within class folders."""
+    """Pictures with their classes, files that are none, the folders within class folders, and
+    pictures beside class folders."""
 
     pairs: Rows = ()
     strange: tuple[Path, ...] = ()
     inner: tuple[Path, ...] = ()
+    loose: tuple[Path, ...] = ()
 
     @classmethod
     def joined(cls, parts: Sequence[_Listing]) -> _Listing:
-        columns = zip(*((part.pairs, part.strange, part.inner) for part in parts), strict=True)
-        return cls(*(tuple(chain.from_iterable(column)) for column in columns))
+        rows = ((part.pairs, part.strange, part.inner, part.loose) for part in parts)
+        return cls(*(tuple(chain.from_iterable(column)) for column in zip(*rows, strict=True)))
 
     def notes(self, folder: Path) -> tuple[str, ...]:
         """What of the folder was left out, and what was taken in that may be meant otherwise."""
         said = left_out(self.strange, folder)
+        if self.loose:
+            many = len(self.loose) > 1
+            first = f"{named(self.loose[0].relative_to(folder))}{', the first,' if many else ''}"
+            count = f"{len(self.loose):,} picture{'s' * many}"
+            said.append(f"left out {count} of {named(folder)}: {first} is in no class's folder")
         if self.inner:
             many = len(self.inner) > 1
             first = f"{named(self.inner[0].relative_to(folder))}{', the first,' if many else ''}"
@@ -242,7 +249,9 @@ def _listed(folder: Path, classes: Sequence[str], *, may_lack: bool = False) -> 
         parts.append(listing)
     if not any(listing.pairs for listing in parts):
         raise DataError(named(folder), "has no pictures", "add some")
-    return _Listing.joined(parts)
+    with reading(folder):
+        loose = sorted(p for p in folder.iterdir() if is_picture_name(p) and p.is_file())
+    return _Listing.joined([*parts, _Listing(loose=tuple(loose))])
 
 
 def _of_class(folder: Path, label: int) -> _Listing:
