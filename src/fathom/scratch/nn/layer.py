@@ -7,7 +7,7 @@ Shapes   Those of the function.
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import Signature, signature
+from inspect import Parameter, Signature, signature
 from string import Formatter
 from typing import Any
 
@@ -18,7 +18,7 @@ from fathom.scratch.made import binder
 
 def layer(
     name: str, function: Callable[..., Any], shown: str | None = None, *, without: str = "",
-    prepare: Callable[[dict[str, Any]], Any] | None = None,
+    prepare: Callable[[dict[str, Any]], Any] = lambda settings: None,
 ) -> Any:  # fmt: skip
     """The class `name`, whose modules keep settings and call `function` with them.
 
@@ -30,8 +30,8 @@ def layer(
     printed = {field for _, field, _, _ in Formatter().parse(shown or "")}
     arguments = signature(function).parameters
     told = printed | {key for key, each in arguments.items() if each.default is not each.empty}
-    left = "training", *without.split()
-    takes = Signature([arguments[key] for key in arguments if key in told and key not in left])
+    kept = [arguments[key] for key in arguments if key in told - {"training", *without.split()}]
+    takes = Signature([each.replace(kind=Parameter.POSITIONAL_OR_KEYWORD) for each in kept])
     bind = binder(name, takes)
 
     class Layer(Module):
@@ -41,8 +41,7 @@ def layer(
         def __init__(self, *args: Any, **named: Any) -> None:
             super().__init__()
             settings = bind(args, named)
-            if prepare is not None:
-                prepare(settings)
+            prepare(settings)
             for key, value in settings.items():
                 if arguments[key].annotation == "Tensor | None":
                     self.register_buffer(key, value)
