@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -118,13 +119,18 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
+def inputs_uniform_(tensors: Iterable[Tensor], inputs: int) -> None:
+    """What most layers start from: U(-b, b) with b = 1 / sqrt(inputs)."""
+    bound = 1 / math.sqrt(inputs) if inputs > 0 else 0.0
+    for tensor in tensors:
+        uniform_(tensor, -bound, bound)
+
+
 def fan_in_uniform_(weight: Tensor, bias: Tensor | None) -> None:
-    """What Linear and all convolutions start from: U(-b, b) with b = 1 / sqrt(fan_in)."""
+    """The same with fan_in inputs: what Linear and all convolutions start from."""
     kaiming_uniform_(weight, a=math.sqrt(5))  # torch's way of writing sqrt(3) / sqrt(3 fan_in)
     if bias is not None:
-        fan_in, _ = fans(weight)
-        bound = 1 / math.sqrt(fan_in) if fan_in > 0 else 0.0
-        uniform_(bias, -bound, bound)
+        inputs_uniform_([bias], fans(weight)[0])
 
 
 # Weights that do something definite.
@@ -169,10 +175,8 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Draws
     """Normal numbers, with the fraction `sparsity` of each column set to zero."""
     if tensor.dim() != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    rows, columns = tensor.shape
-    tensor.normal_(0, std, generator=generator)
-    for column in range(columns):
-        tensor[torch.randperm(rows)[: math.ceil(sparsity * rows)], column] = 0
+    for column in tensor.normal_(0, std, generator=generator).t():
+        column[torch.randperm(len(column))[: math.ceil(sparsity * len(column))]] = 0
     return tensor
 
 
@@ -183,8 +187,7 @@ def trunc_normal_(
 ) -> Tensor:  # fmt: skip
     """N(mean, std squared), kept within [a, b]: draws that are rejected are drawn again."""
     if mean < a - 2 * std or mean > b + 2 * std:
-        said = "mean is more than 2 std from [a, b]: the distribution of values may be incorrect"
-        warnings.warn(f"trunc_normal_: {said}", stacklevel=2)
+        warnings.warn(f"trunc_normal_: mean {mean} is over 2 std outside [{a}, {b}]", stacklevel=2)
     low, high = (math.erf((x - mean) / std / math.sqrt(2.0)) / 2 for x in (a, b))
     inside = high - low > 0.3  # most normal draws are
     log_peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
@@ -206,5 +209,5 @@ def trunc_normal_(
     while pending.any():
         draws = draw(torch.empty_like(tensor))
         tensor.copy_(torch.where(pending, draws, tensor))
-        pending = torch.where(pending, rejected(draws), pending)
+        pending = pending & rejected(draws)
     return tensor

@@ -7,7 +7,6 @@ Shapes   I inputs, O outputs; `x_I` has shape (*, I), any number of dimensions b
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -39,9 +38,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     """
     (*batch1, in1), (*batch2, in2) = input1.shape, input2.shape
     if batch1 != batch2 or weight.shape[1:] != (in1, in2):
-        found = f"inputs {list(input1.shape)} and {list(input2.shape)}"
-        wanted = f"(*, I) and (*, J) for the weight (O, I, J), which is {list(weight.shape)}"
-        raise RuntimeError(f"bilinear: {found} should be {wanted}")
+        found = f"{list(input1.shape)}, {list(input2.shape)} and {list(weight.shape)}"
+        raise RuntimeError(f"bilinear: expected (*, I), (*, J) and weight (O, I, J), got {found}")
     pairs = input1.unsqueeze(-1) * input2.unsqueeze(-2)  # (*, I, J): every product of two inputs
     return linear(pairs.flatten(-2), weight.flatten(1), bias)
 
@@ -108,9 +106,7 @@ class Bilinear(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        bound = 1 / math.sqrt(self.in1_features)
-        for parameter in self.parameters():
-            init.uniform_(parameter, -bound, bound)
+        init.inputs_uniform_(self.parameters(), self.in1_features)
 
     def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
         return bilinear(input1, input2, self.weight, self.bias)

@@ -10,7 +10,6 @@ Shapes   B batch, I inputs, H hidden: `x_BI`, `h_BH`, or both without B. Weights
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -65,9 +64,7 @@ class RNNCellBase(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        bound = 1.0 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0.0
-        for weight in self.parameters():
-            init.uniform_(weight, -bound, bound)
+        init.inputs_uniform_(self.parameters(), self.hidden_size)
 
     def check(self, input: Tensor, hx: Tensor | None, name: str = "hidden") -> Tensor:
         """The state to start from: `hx`, or zeros. Raises naming the sizes that do not fit."""
@@ -80,8 +77,7 @@ class RNNCellBase(Module):
             found = f"got {input.shape[-1]} expected {self.input_size}"
             raise RuntimeError(f"{cell}: input has inconsistent input_size: {found}")
         if hx is not None and hx.shape != expected:
-            found = f"got {list(hx.shape)} beside an input {list(input.shape)}"
-            raise RuntimeError(f"{cell}: Expected {name} size {list(expected)}, {found}")
+            raise RuntimeError(f"{cell}: Expected {name} size {expected}, got {list(hx.shape)}")
         return input.new_zeros(expected) if hx is None else hx
 
     def shares(self, input: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
