@@ -10,8 +10,8 @@ Shapes   T steps, B batch, I inputs, H hidden, L layers, D directions (1 or 2), 
 
 from __future__ import annotations
 
-import math
 import warnings
+from functools import partialmethod
 from typing import Any
 
 import torch
@@ -19,10 +19,8 @@ from torch import Tensor
 from torch.nn import Module, Parameter
 from torch.nn.utils.rnn import PackedSequence
 
+from fathom.scratch.nn import functional as F
 from fathom.scratch.nn import init
-from fathom.scratch.nn.dropout import dropout
-from fathom.scratch.nn.embedding import embedding
-from fathom.scratch.nn.linear import linear
 from fathom.scratch.nn.recurrent import Rows, step_rows, sweep_gru, sweep_lstm, sweep_rnn
 
 GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
@@ -78,20 +76,19 @@ class RNNBase(Module):
                 raise TypeError(f"{name} should be of type {kind.__name__}, got: {found}")
             if name in sizes and value <= 0:
                 raise ValueError(f"{name} must be greater than zero, got {value}")
-        p, projected = self.dropout, self.proj_size
+        p = self.dropout
         if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
             raise ValueError(f"dropout should be a probability in range [0, 1], got {p!r}")
         if p > 0 and self.num_layers == 1:
-            said = f"dropout={p} is for the outputs of all layers but the last, and num_layers=1"
-            warnings.warn(said, stacklevel=4)
-        if not 0 <= projected < self.hidden_size:
-            allowed = f"0, for no projection, or smaller than hidden_size, {self.hidden_size}"
-            raise ValueError(f"proj_size should be {allowed}, got {projected}")
+            warnings.warn(f"dropout={p} acts between layers, and num_layers is 1", stacklevel=4)
+        if self.proj_size and self.mode != "LSTM":
+            raise ValueError(f"proj_size is for an LSTM only, got {self.proj_size} for {self.mode}")
+        if not 0 <= self.proj_size < self.hidden_size:
+            allowed = f"0, for no projection, or less than hidden_size, {self.hidden_size}"
+            raise ValueError(f"proj_size should be {allowed}, got {self.proj_size}")
 
     def reset_parameters(self) -> None:
-        bound = 1.0 / math.sqrt(self.hidden_size)
-        for weight in self.parameters():
-            init.uniform_(weight, -bound, bound)
+        init.inputs_uniform_(self.parameters(), self.hidden_size)
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
@@ -111,9 +108,9 @@ class RNNBase(Module):
         if self.bias:
             bias = getattr(self, "bias_ih" + suffix) + bias
         if x_RI.is_floating_point():
-            return linear(x_RI, weight, bias)
+            return F.linear(x_RI, weight, bias)
         table_VG = weight.t() if bias is None else weight.t() + bias
-        return embedding(x_RI[:, 0], table_VG)  # a row looked up is a one-hot product
+        return F.embedding(x_RI[:, 0], table_VG)  # a row looked up is a one-hot product
 
     def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         """All layers and directions over a batch of sequences, padded or packed.
@@ -139,7 +136,7 @@ class RNNBase(Module):
         ends: list[States] = []
         for layer in range(self.num_layers):
             if layer > 0 and self.dropout > 0:
-                x_RI = dropout(x_RI, self.dropout, self.training)
+                x_RI = F.dropout(x_RI, self.dropout, self.training)
             outputs = []
             for direction in range(self.directions):
                 suffix = f"_l{layer}" + "_reverse" * direction
@@ -165,8 +162,7 @@ class RNNBase(Module):
     def _check_input(self, x: Tensor, *, packed: bool) -> None:
         sizes, kind = list(x.shape), self.weight_ih_l0.dtype
         if x.dim() not in ((2,) if packed else (2, 3)):
-            name = type(self).__name__
-            raise ValueError(f"{name}: Expected input to be 2D or 3D, got {x.dim()}D of {sizes}")
+            raise ValueError(f"RNN input: expected to be 2D or 3D, got {x.dim()}D of {sizes}")
         if not x.is_floating_point():
             return  # the table of all tokens' shares names those that are out of range
         if x.dtype != kind and not torch.is_autocast_enabled(x.device.type):
@@ -224,13 +220,7 @@ class RNN(RNNBase):
 class GRU(RNNBase):
     """The gated recurrent unit (book 9.1)."""
 
-    def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
-        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
-        device: Any = None, dtype: torch.dtype | None = None,
-    ) -> None:  # fmt: skip
-        layers = (num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype)
-        super().__init__("GRU", input_size, hidden_size, *layers)
+    __init__ = partialmethod(RNNBase.__init__, "GRU")
 
     def sweep(self, suffix: str, x_RI: Tensor, states: States, rows: Rows) -> tuple[Tensor, ...]:
         weight = getattr(self, "weight_hh" + suffix)
@@ -244,13 +234,7 @@ class GRU(RNNBase):
 class LSTM(RNNBase):
     """Long short-term memory (book 9.2), with a projection of the state if `proj_size` is given."""
 
-    def __init__(
-        self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
-        batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
-        proj_size: int = 0, device: Any = None, dtype: torch.dtype | None = None,
-    ) -> None:  # fmt: skip
-        layers = (num_layers, bias, batch_first, dropout, bidirectional, proj_size, device, dtype)
-        super().__init__("LSTM", input_size, hidden_size, *layers)
+    __init__ = partialmethod(RNNBase.__init__, "LSTM")
 
     def sweep(self, suffix: str, x_RI: Tensor, states: States, rows: Rows) -> tuple[Tensor, ...]:
         weight, projection = getattr(self, "weight_hh" + suffix), None
