@@ -2,7 +2,7 @@
 
 Source   torch.nn.Module; book 5.1, 5.2, 5.4, 5.5, 5.6.
 Differs  This page explains; the layers of this package are subclasses of torch's own `Module`,
-         which does the same and more (moving in place, versions, compilation, many more hooks).
+         which does the same and more (versions of states, compilation, many more hooks).
 Shapes   Any.
 """
 
@@ -39,19 +39,18 @@ class Module:
     # Registration
 
     def __setattr__(self, name: str, value: Any) -> None:
-        places = (self.__dict__, self._parameters, self._buffers, self._modules)
-        for held, kind in ((self._parameters, Parameter), (self._modules, Module)):
-            if isinstance(value, kind):
-                for place in places:
-                    if place is not held:
-                        place.pop(name, None)
-                held[name] = value
-                return
-        for held in places[1:]:
+        registers = self._parameters, self._buffers, self._modules
+        if isinstance(value, Parameter | Module):
+            home = self._parameters if isinstance(value, Parameter) else self._modules
+            for held in (self.__dict__, *registers):
+                if held is not home:
+                    held.pop(name, None)
+            home[name] = value
+            return
+        for held in registers:
             if name in held:
                 if value is not None and not (held is self._buffers and isinstance(value, Tensor)):
-                    found = type(value).__name__
-                    raise TypeError(f"cannot assign a {found} to '{name}', which is registered")
+                    raise TypeError(f"cannot assign {type(value).__name__} to registered '{name}'")
                 held[name] = value
                 return
         object.__setattr__(self, name, value)  # a plain tensor, too, is no buffer
@@ -117,13 +116,11 @@ class Module:
 
     def to(self, where: Any) -> Self:
         """Move to a device, or (floating point numbers only) to a type."""
+        to_type = isinstance(where, torch.dtype)
         for _, module in self.named_modules():
-            for held in (module._parameters, module._buffers):
-                for name, tensor in held.items():
-                    real = tensor is not None and tensor.is_floating_point()
-                    if real or (tensor is not None and not isinstance(where, torch.dtype)):
-                        moved = tensor.detach().to(where)
-                        held[name] = Parameter(moved) if held is module._parameters else moved
+            for tensor in (module._parameters | module._buffers).values():
+                if tensor is not None and (tensor.is_floating_point() or not to_type):
+                    tensor.data = tensor.data.to(where)  # in place: an optimiser holds it too
         return self
 
     # Saving
@@ -131,9 +128,7 @@ class Module:
     def state_dict(self, prefix: str = "") -> dict[str, Tensor]:
         """Path to tensor, of all parameters and buffers; sharing does not shorten it."""
         own = self._parameters | self._buffers
-        state = {
-            prefix + name: tensor.detach() for name, tensor in own.items() if tensor is not None
-        }
+        state = {prefix + name: each.detach() for name, each in own.items() if each is not None}
         for name, child in self._modules.items():
             state |= child.state_dict(f"{prefix}{name}.")
         return state
