@@ -29,8 +29,7 @@ def _flatten(input: Tensor, start_dim: int = 1, end_dim: int = -1) -> Tensor:
     sizes, rank = input.shape, max(input.dim(), 1)
     first, last = start_dim % rank, end_dim % rank
     if not -rank <= start_dim < rank or first > last:
-        found = f"dimensions {start_dim} to {end_dim} of an input of sizes {list(sizes)}"
-        raise RuntimeError(f"flatten() has invalid args: {found}")
+        raise RuntimeError(f"flatten: no dimensions {start_dim} to {end_dim} of {list(sizes)}")
     length = math.prod(sizes[first : last + 1])
     return input.reshape(*sizes[:first], length, *sizes[last + 1 :])
 

@@ -103,8 +103,7 @@ def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> t
         return torch.arange(count, device=input.device).repeat_interleave(size), count
     if input.dim() != 1 or offsets is None or offsets.dim() != 1:
         found = f"{tuple(input.shape)} and {None if offsets is None else tuple(offsets.shape)}"
-        wanted = "2D input, each row a bag, or 1D input with 1D offsets"
-        raise ValueError(f"embedding_bag: expected {wanted}, got {found}")
+        raise ValueError(f"embedding_bag: expected 2D input, or 1D and 1D offsets, got {found}")
     starts = offsets[:-1] if include_last_offset else offsets
     if len(starts) and (int(starts[0]) != 0 or int(starts[-1]) > len(input)):
         found = f"the input's {len(input)} numbers, got {int(starts[0])} to {int(starts[-1])}"

@@ -65,11 +65,9 @@ def _channels(layer: Any, input: Tensor) -> int:
     """Of a convolution."""
     n, sizes, name = layer.dims, list(input.shape), type(layer).__name__
     if len(sizes) not in (n + 1, n + 2):
-        ranks = f"{n + 1}D (unbatched) or {n + 2}D (batched)"
-        raise RuntimeError(f"Expected {ranks} input to {name}, but got input of size: {sizes}")
+        raise RuntimeError(f"{name}: expected {n + 1}D or {n + 2}D input, got sizes {sizes}")
     if sizes[-n - 1] % layer.groups:
-        found = f"{sizes[-n - 1]}, {layer.groups}, of an input of {sizes}"
-        raise ValueError(f"{name}: in_channels must be divisible by groups: {found}")
+        raise ValueError(f"{name}: channels of {sizes} must be divisible by groups, {layer.groups}")
     return sizes[-n - 1]
 
 
