@@ -11,7 +11,7 @@ Shapes   N batch, I input and O output channels, G groups, K = I / G * kernel ce
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from fathom.scratch.nn import init
 from fathom.scratch.nn.depthwise import depthwise
 from fathom.scratch.nn.dimensions import classes, functions
 from fathom.scratch.nn.fold import windows
-from fathom.scratch.nn.padding import pad
+from fathom.scratch.nn.padding import SOURCES, pad
 from fathom.scratch.nn.sizes import Axes, Axis, Ints, check_fit, check_weight, each, sliding
 
 
@@ -35,7 +35,7 @@ def correlate(
         return depthwise(x_NIS, weight, bias, axes)
     # Batch last: what is copied into the columns then lies in long runs. It has windows of one.
     x_ISN = x_NIS.movedim(0, -1).contiguous()
-    views = windows(x_ISN, [*axes, Axis(1)])  # (I, *counts, N, *kernel, 1)
+    views = windows(x_ISN, Axes([*axes, Axis(1)]))  # (I, *counts, N, *kernel, 1)
     counts, at_place, at_kernel = views.shape[1 : 1 + n], range(1, 2 + n), range(2 + n, 3 + 2 * n)
 
     # Every window becomes a column, the columns of all examples stand in one matrix, and the
@@ -50,14 +50,9 @@ def correlate(
     return out_GOP.view(weight.shape[0], *counts, batch).movedim(-1, 0).contiguous()
 
 
-def same_padding(axes: Axes) -> list[tuple[int, int]]:
-    """(before, after) in each dimension, so that the output is as large as the input."""
-    return [((axis.span - 1) // 2, axis.span // 2) for axis in axes]
-
-
-def torchs_order(sides: list[tuple[int, int]]) -> list[int]:
-    """Amounts to pad as torch lists them: the last dimension first."""
-    return [amount for pair in reversed(sides) for amount in pair]
+def same_padding(axes: Axes) -> list[int]:
+    """What to pad, the last dimension first, so that the output is as large as the input."""
+    return [amount for axis in reversed(axes) for amount in ((axis.span - 1) // 2, axis.span // 2)]
 
 
 def conv(
@@ -74,7 +69,7 @@ def conv(
     if padding == "same":
         if any(axis.stride != 1 for axis in axes):
             raise RuntimeError(f"{name}: padding='same' is not supported for strided convolutions")
-        input = pad(input, torchs_order(same_padding(axes)))
+        input = pad(input, same_padding(axes))
     check_fit(name, input.shape[-n:], axes)
     batch = input if input.dim() == n + 2 else input[None]
     output = correlate(batch, weight, bias, axes, groups)
@@ -87,40 +82,36 @@ conv1d, conv2d, conv3d = functions(conv)
 class ConvParameters(Module):
     """Weight, bias and settings, which convolutions and their transposes have in common."""
 
-    dims: int
-    bias: Parameter | None
-    stride: tuple[int, ...]
-    padding: Any
-    dilation: tuple[int, ...]
-    output_padding: tuple[int, ...]
+    dims: ClassVar[int]
+    transposed: ClassVar[bool]
 
     def __init__(
-        self, channels: tuple[int, int], kernel_size: Ints, window: dict[str, Any], groups: int,
-        bias: bool, padding_mode: str, on: dict[str, Any], *, transposed: bool,
+        self, in_channels: int, out_channels: int, kernel_size: Ints, stride: Ints = 1,
+        padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, bias: bool = True,
+        padding_mode: str = "zeros", device: Any = None, dtype: torch.dtype | None = None,
     ) -> None:  # fmt: skip
         super().__init__()
-        if groups <= 0:
-            raise ValueError("groups must be a positive integer")
-        for word, count in zip(("in_channels", "out_channels"), channels, strict=True):
-            if count % groups:
-                raise ValueError(f"{word} must be divisible by groups: {count}, {groups}")
-        modes = ("zeros", "reflect", "replicate", "circular")
+        channels, on = (in_channels, out_channels), {"device": device, "dtype": dtype}
+        modes = ("zeros",) if self.transposed else ("zeros", *SOURCES)
+        if groups <= 0 or any(count % groups for count in channels):
+            said = f"in_channels and out_channels, {channels}, must be divisible by groups"
+            raise ValueError(f"{said}, a positive integer, but got {groups}")
         if padding_mode not in modes:
             raise ValueError(f"padding_mode must be one of {modes}, but got '{padding_mode}'")
-        if window["padding"] not in ("same", "valid") and isinstance(window["padding"], str):
-            text = f"Invalid padding string {window['padding']!r}, should be 'same' or 'valid'"
-            raise ValueError(text)
-        self.in_channels, self.out_channels = channels
-        self.groups, self.padding_mode, self.transposed = groups, padding_mode, transposed
-        self.kernel_size = each(kernel_size, self.dims)
-        for name, numbers in window.items():
-            plain = isinstance(numbers, str)
-            setattr(self, name, numbers if plain else each(numbers, self.dims))
-        if self.padding == "same" and any(s != 1 for s in self.stride):
+        if isinstance(padding, str) and padding not in ("same", "valid"):
+            raise ValueError(f"Invalid padding string {padding!r}, should be 'same' or 'valid'")
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        n = self.dims
+        self.kernel_size, self.stride, self.dilation = (
+            each(numbers, n) for numbers in (kernel_size, stride, dilation)
+        )
+        self.padding: Any = padding if isinstance(padding, str) else each(padding, n)
+        self.output_padding, self.padding_mode = each(0, n), padding_mode
+        if padding == "same" and self.stride != each(1, n):
             raise ValueError("padding='same' is not supported for strided convolutions")
-        first, second = reversed(channels) if not transposed else channels
+        first, second = channels if self.transposed else reversed(channels)
         self.weight = Parameter(torch.empty(first, second // groups, *self.kernel_size, **on))
-        self.register_parameter("bias", Parameter(torch.empty(channels[1], **on)) if bias else None)
+        self.bias = Parameter(torch.empty(out_channels, **on)) if bias else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -128,37 +119,27 @@ class ConvParameters(Module):
         init.fan_in_uniform_(self.weight, self.bias)
 
     def extra_repr(self) -> str:
+        zeros, ones = each(0, self.dims), each(1, self.dims)
+        usual = dict(padding=zeros, dilation=ones, output_padding=zeros, groups=1, bias=True)
+        now = vars(self) | {"bias": self.bias is not None}
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"
-        text += f", stride={self.stride}"
-        for name, plain in {"padding": 0, "dilation": 1, "output_padding": 0}.items():
-            if getattr(self, name) != (plain,) * len(getattr(self, name)):
-                text += f", {name}={getattr(self, name)}"
-        text += f", groups={self.groups}" if self.groups != 1 else ""
-        text += ", bias=False" if self.bias is None else ""
-        mode = self.padding_mode
-        return text if mode == "zeros" else f"{text}, padding_mode={mode}"
+        for name, plain in {"stride": None, **usual, "padding_mode": "zeros"}.items():
+            text += f", {name}={now[name]}" if now[name] != plain else ""
+        return text
 
 
 class _Conv(ConvParameters):
     """Convolution, (N, in_channels, *sizes) to (N, out_channels, *counts), also without N."""
 
-    def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Ints, stride: Ints = 1,
-        padding: Ints | str = 0, dilation: Ints = 1, groups: int = 1, bias: bool = True,
-        padding_mode: str = "zeros", device: Any = None, dtype: torch.dtype | None = None,
-    ) -> None:  # fmt: skip
-        window = dict(stride=stride, padding=padding, dilation=dilation, output_padding=0)
-        channels, on = (in_channels, out_channels), {"device": device, "dtype": dtype}
-        rest = (groups, bias, padding_mode, on)
-        super().__init__(channels, kernel_size, window, *rest, transposed=False)
+    transposed = False
 
     def forward(self, input: Tensor) -> Tensor:
-        padding: Ints | str = self.padding
+        padding = self.padding
         if self.padding_mode != "zeros":
-            axes = sliding("conv", self.dims, self.kernel_size, dilation=self.dilation)
-            amounts = [(p, p) for p in each(0 if padding == "valid" else padding, self.dims)]
-            sides = same_padding(axes) if padding == "same" else amounts
-            input, padding = pad(input, torchs_order(sides), mode=self.padding_mode), 0
+            border = 0 if isinstance(padding, str) else padding
+            axes = sliding("conv", self.dims, self.kernel_size, 1, border, self.dilation)
+            sides = same_padding(axes) if padding == "same" else axes.borders
+            input, padding = pad(input, sides, self.padding_mode), 0
         settings = (self.stride, padding, self.dilation, self.groups)
         return conv(self.dims, input, self.weight, self.bias, *settings)
 

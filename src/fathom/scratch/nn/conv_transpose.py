@@ -18,7 +18,8 @@ from torch import Tensor
 from fathom.scratch.nn.conv import ConvParameters
 from fathom.scratch.nn.dimensions import classes, functions
 from fathom.scratch.nn.fold import add_windows
-from fathom.scratch.nn.sizes import Axes, Ints, check_weight, each, sliding
+from fathom.scratch.nn.padding import pad
+from fathom.scratch.nn.sizes import Axes, Ints, check_weight, each, sliding, wanted_sizes
 
 
 def stamp(
@@ -43,24 +44,22 @@ def conv_transpose(
 ) -> Tensor:  # fmt: skip
     """Check the sizes, and stamp over `n` dimensions.
 
-    (N, I, *counts) or (I, *counts), and weight (I, O / groups, *kernel), to the same with O.
+    (N, I, *counts) or (I, *counts), and weight (O, I / groups, *kernel), to the same with O.
     """
-    name = f"conv_transpose{n}d"
+    name, extra = f"conv_transpose{n}d", each(output_padding, n)
     check_weight(name, n, input, weight, weight.shape[0], groups)
-    axes, extra = sliding(name, n, weight.shape[2:], stride, padding, dilation), output_padding
-    spare = list(zip(each(extra, n), axes, strict=True))
+    axes = sliding(name, n, weight.shape[2:], stride, padding, dilation)
+    spare = list(zip(extra, axes, strict=True))
     if not all(0 <= more < max(axis.stride, axis.dilation) for more, axis in spare):
-        raise RuntimeError(
-            f"{name}: output padding must be smaller than either stride or dilation, but got "
-            f"output_padding={extra}, stride={stride}, dilation={dilation}"
-        )
-    counts = zip(input.shape[-n:], spare, strict=True)
-    sizes = [axis.size(count) + more for count, (more, axis) in counts]
+        limit = f"stride={stride} or dilation={dilation}"
+        raise RuntimeError(f"{name}: output_padding={extra} must be smaller than either {limit}")
+    smallest = axes.sizes(input.shape[-n:])
+    sizes = [size + more for size, more in zip(smallest, extra, strict=True)]
     if min(sizes) <= 0:
-        raise RuntimeError(
-            f"{name}: given input size {list(input.shape)}, output size {sizes} is too small"
-        )
+        raise RuntimeError(f"{name}: input {list(input.shape)} gives too small an output, {sizes}")
+    # Where `output_padding` has room for one more stamp, its cell is zero.
     batch = input if input.dim() == n + 2 else input[None]
+    batch = pad(batch, [end for more, axis in reversed(spare) for end in (0, more // axis.stride)])
     output = stamp(batch, weight, bias, sizes, axes, groups)
     return output if input.dim() == n + 2 else output[0]
 
@@ -71,47 +70,32 @@ conv_transpose1d, conv_transpose2d, conv_transpose3d = functions(conv_transpose)
 class _ConvTranspose(ConvParameters):
     """(N, in_channels, *counts) to (N, out_channels, *sizes), larger; also without N."""
 
+    transposed = True
+
     def __init__(
         self, in_channels: int, out_channels: int, kernel_size: Ints, stride: Ints = 1,
         padding: Ints = 0, output_padding: Ints = 0, groups: int = 1, bias: bool = True,
         dilation: Ints = 1, padding_mode: str = "zeros", device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:  # fmt: skip
-        if padding_mode != "zeros":
-            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
-        window = dict(stride=stride, padding=padding, dilation=dilation)
-        window["output_padding"] = output_padding
-        channels, on = (in_channels, out_channels), {"device": device, "dtype": dtype}
-        rest = (groups, bias, padding_mode, on)
-        super().__init__(channels, kernel_size, window, *rest, transposed=True)
-
-    def extra_sizes(self, input: Tensor, output_size: Sequence[int]) -> list[int]:
-        """How much larger than the smallest output the wanted one is."""
-        n, outer = self.dims, input.dim() - self.dims
-        if len(output_size) not in (n, n + outer):
-            raise ValueError(
-                f"ConvTranspose{n}D: for {input.dim()}D input, output_size must have {n} or "
-                f"{n + outer} elements (got {len(output_size)})"
-            )
-        wanted = list(output_size)[-n:]
-        axes = sliding("", n, self.kernel_size, self.stride, each(self.padding, n), self.dilation)
-        counts = zip(input.shape[-n:], axes, strict=True)
-        smallest = [axis.size(count) for count, axis in counts]
-        extra = [want - size for want, size in zip(wanted, smallest, strict=True)]
-        if not all(0 <= more < axis.stride for more, axis in zip(extra, axes, strict=True)):
-            largest = [size + axis.stride - 1 for size, axis in zip(smallest, axes, strict=True)]
-            raise ValueError(
-                f"requested an output size of {wanted}, but valid sizes range from {smallest} to "
-                f"{largest} (for an input of {list(input.shape)})"
-            )
-        return extra
+        super().__init__(
+            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias,
+            padding_mode, device, dtype,
+        )  # fmt: skip
+        self.output_padding = each(output_padding, self.dims)
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
-        extra: Sequence[int] = self.output_padding
+        """`output_size` chooses among the sizes that a convolution takes to the input's."""
+        n, extra = self.dims, self.output_padding
         if output_size is not None:
-            extra = self.extra_sizes(input, output_size)
-        window = (self.stride, each(self.padding, self.dims), extra, self.groups, self.dilation)
-        return conv_transpose(self.dims, input, self.weight, self.bias, *window)
+            name, window = type(self).__name__, (self.kernel_size, self.stride, self.padding)
+            axes = sliding(name, n, *window, self.dilation)
+            smallest = zip(axes.sizes(input.shape[-n:]), axes, strict=True)
+            spans = [range(size, size + axis.stride) for size, axis in smallest]
+            sizes = wanted_sizes(name, output_size, spans)
+            extra = tuple(size - span[0] for size, span in zip(sizes, spans, strict=True))
+        settings = (self.stride, self.padding, extra, self.groups, self.dilation)
+        return conv_transpose(n, input, self.weight, self.bias, *settings)
 
 
 ConvTranspose1d, ConvTranspose2d, ConvTranspose3d = classes(_ConvTranspose)

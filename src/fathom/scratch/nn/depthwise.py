@@ -12,16 +12,15 @@ the input and adds it, times its weight.
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from fathom.scratch.nn.fold import add_windows, cells_at, windows
+from fathom.scratch.nn.fold import add_windows, places, seen, windows
 from fathom.scratch.nn.padding import pad
-from fathom.scratch.nn.sizes import Axes, Axis
+from fathom.scratch.nn.sizes import Axes
 
 
 class _TapByTap(Function):
@@ -30,11 +29,10 @@ class _TapByTap(Function):
     @staticmethod
     def forward(ctx: Any, wide: Tensor, weight: Tensor, axes: Axes) -> Tensor:
         ctx.save_for_backward(wide, weight)
-        ctx.axes = axes
-        counts = [axis.count(size) for axis, size in zip(axes, wide.shape[2:], strict=True)]
-        output = wide.new_zeros(*wide.shape[:2], *counts)
-        for place, cells in taps(axes, counts):
-            output.addcmul_(wide[cells], weight[place].view(-1, *[1] * len(axes)))
+        ctx.axes, n, cells = axes, len(axes), seen(wide, axes)
+        output = wide.new_zeros(cells.shape[:-n])
+        for place in places(axes):
+            output.addcmul_(cells[place], weight[place].view(-1, *[1] * n))
         return output
 
     @staticmethod
@@ -45,21 +43,15 @@ class _TapByTap(Function):
             grad_weight = (spread * windows(wide, axes)).sum((0, *range(2, 2 + n)))
             return add_windows(spread * kernel, wide.shape[2:], axes), grad_weight[:, None], None
         grad_wide, grad_weight = torch.zeros_like(wide), torch.empty_like(weight)
-        for place, cells in taps(axes, g.shape[2:]):
-            grad_wide[cells].addcmul_(g, weight[place].view(-1, *[1] * n))
-            grad_weight[place] = (g * wide[cells]).flatten(2).sum((0, 2))[:, None]
+        cells, grad_cells = seen(wide, axes), seen(grad_wide, axes)
+        for place in places(axes):
+            grad_cells[place].addcmul_(g, weight[place].view(-1, *[1] * n))
+            grad_weight[place] = (g * cells[place]).flatten(2).sum((0, 2))[:, None]
         return grad_wide, grad_weight, None
-
-
-def taps(axes: Axes, counts: Any) -> Any:
-    """For each place in the kernel, its index in the weight, and the cells that it sees."""
-    for place in product(*(range(axis.kernel) for axis in axes)):
-        yield (..., *place), cells_at(place, axes, counts)
 
 
 def depthwise(x: Tensor, weight: Tensor, bias: Tensor | None, axes: Axes) -> Tensor:
     """(N, C, *sizes) and weight (C, 1, *kernel) to (N, C, *counts)."""
-    wide = pad(x, [axis.padding for axis in reversed(axes) for _ in range(2)])
-    within = [Axis(axis.kernel, axis.stride, 0, axis.dilation) for axis in axes]
-    output = _TapByTap.apply(wide, weight, within)
+    within = Axes(axis._replace(padding=0) for axis in axes)
+    output = _TapByTap.apply(pad(x, axes.borders), weight, within)
     return output if bias is None else output + bias.view(-1, *[1] * len(axes))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from inspect import signature
 from typing import Any
 
 from fathom.scratch.nn.layer import layer
@@ -16,21 +15,13 @@ from fathom.scratch.nn.layer import layer
 SPACE = (1, 2, 3)  # the numbers of dimensions that torch has layers for
 
 
-def functions(function: Callable[..., Any], dims: Sequence[int] = SPACE, order: str = "") -> Any:
-    """max_pool1d, max_pool2d and max_pool3d of a `max_pool(n, input, …)`.
-
-    `order` names arguments that a caller gives in another order than the function has them.
-    """
+def functions(function: Callable[..., Any], dims: Sequence[int] = SPACE) -> Any:
+    """max_pool1d, max_pool2d and max_pool3d of a `max_pool(n, input, …)`."""
     found: list[Any] = []
     for n in dims:
         of_n: Any = partial(function, n)
         of_n.__name__, of_n.__doc__ = f"{function.__name__}{n}d", function.__doc__
         of_n.__module__ = function.__module__
-        if order:
-            takes = signature(of_n)
-            given = [p for name, p in takes.parameters.items() if name not in order.split()]
-            given += [takes.parameters[name] for name in order.split()]
-            of_n.__signature__ = takes.replace(parameters=given)
         found.append(of_n)
     return found
 
@@ -38,12 +29,11 @@ def functions(function: Callable[..., Any], dims: Sequence[int] = SPACE, order: 
 def layers(
     name: str, function: Callable[..., Any], shown: str, *, dims: Sequence[int] = SPACE,
     prepare: Callable[[int, dict[str, Any]], Any] = lambda n, settings: None, without: str = "",
-    order: str = "",
 ) -> Any:  # fmt: skip
     """MaxPool1d, MaxPool2d and MaxPool3d of a `max_pool(n, input, …)`: see `layer`."""
     return [
         layer(f"{name}{n}d", of_n, shown, prepare=partial(prepare, n), without=without)
-        for n, of_n in zip(dims, functions(function, dims, order), strict=True)
+        for n, of_n in zip(dims, functions(function, dims), strict=True)
     ]
 
 

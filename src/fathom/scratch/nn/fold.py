@@ -13,7 +13,7 @@ Each of the two is the other's derivative, since both are linear and each is the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -21,27 +21,27 @@ from torch import Tensor
 from torch.autograd import Function
 
 from fathom.scratch.nn.layer import layer
-from fathom.scratch.nn.sizes import Axes, Ints, check_fit, sliding
+from fathom.scratch.nn.padding import pad
+from fathom.scratch.nn.sizes import Axes, Axis, Ints, check_fit, check_rank, each, sliding
 
 
-def inside(sizes: Sequence[int], axes: Axes) -> tuple[Any, ...]:
-    """The index of a tensor's own cells within its copy with borders."""
-    own = zip(sizes, axes, strict=True)
-    return (..., *(slice(axis.padding, axis.padding + size) for size, axis in own))
+def along(x: Tensor, dim: int, axis: Axis) -> Tensor:
+    """The windows along one dimension, as a view: `dim` counts them, a last one their cells."""
+    if axis.span == axis.stride == 1:  # each cell is a window; there may be none
+        return x[..., None]
+    return x.unfold(dim, axis.span, axis.stride)[..., :: axis.dilation]
 
 
-def with_borders(sizes: Sequence[int], axes: Axes) -> list[int]:
-    """The sizes with what is padded on both sides."""
-    return [size + 2 * axis.padding for size, axis in zip(sizes, axes, strict=True)]
+def seen(x: Tensor, axes: Axes) -> Tensor:
+    """The windows of `x` (…, *sizes) as it lies, without borders: a view (…, *counts, *kernel)."""
+    for dim, axis in enumerate(axes, start=x.dim() - len(axes)):
+        x = along(x, dim, axis)
+    return x
 
 
-def cells_at(place: Sequence[int], axes: Axes, counts: Sequence[int]) -> tuple[Any, ...]:
-    """The index of the cells that stand at this place in some window."""
-    cells: list[Any] = [...]
-    for at, axis, count in zip(place, axes, counts, strict=True):
-        first = at * axis.dilation
-        cells.append(slice(first, first + (count - 1) * axis.stride + 1, axis.stride))
-    return tuple(cells)
+def places(axes: Axes) -> Iterator[tuple[Any, ...]]:
+    """The indices of the cells of a window (…, *kernel), one after another."""
+    return ((..., *place) for place in product(*(range(axis.kernel) for axis in axes)))
 
 
 class _Windows(Function):
@@ -49,21 +49,8 @@ class _Windows(Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, axes: Axes) -> Tensor:
-        outer, sizes = x.shape[: -len(axes)], x.shape[-len(axes) :]
-        ctx.sizes, ctx.axes = sizes, axes
-        if any(axis.padding for axis in axes):
-            wide = x.new_zeros(*outer, *with_borders(sizes, axes))
-            wide[inside(sizes, axes)] = x
-            x = wide
-        counts = [axis.count(size) for size, axis in zip(sizes, axes, strict=True)]
-        steps = x.stride()[-len(axes) :]
-        strides = [step * axis.stride for step, axis in zip(steps, axes, strict=True)]
-        dilations = [step * axis.dilation for step, axis in zip(steps, axes, strict=True)]
-        return x.as_strided(
-            (*outer, *counts, *(axis.kernel for axis in axes)),
-            (*x.stride()[: -len(axes)], *strides, *dilations),
-            x.storage_offset(),
-        )
+        ctx.sizes, ctx.axes = x.shape[-len(axes) :], axes
+        return seen(x, axes)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
@@ -75,13 +62,12 @@ class _AddWindows(Function):
 
     @staticmethod
     def forward(ctx: Any, views: Tensor, sizes: Sequence[int], axes: Axes) -> Tensor:
-        ctx.axes, n = axes, len(axes)
-        total = views.new_zeros((*views.shape[: -2 * n], *with_borders(sizes, axes)))
-        counts = views.shape[-2 * n : -n]
-        at_place = views.movedim(list(range(-n, 0)), list(range(n)))
-        for place in product(*(range(axis.kernel) for axis in axes)):
-            total[cells_at(place, axes, counts)] += at_place[place]
-        return total[inside(sizes, axes)].contiguous()
+        ctx.axes = axes
+        total = views.new_zeros(*views.shape[: -2 * len(axes)], *sizes)
+        cells = seen(total, axes)
+        for place in places(axes):  # windows may overlap; their cells of one place do not
+            cells[place].add_(views[place])
+        return total
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
@@ -90,12 +76,13 @@ class _AddWindows(Function):
 
 def windows(x: Tensor, axes: Axes) -> Tensor:
     """Every window of `x` (…, *sizes), with borders of zeros, as a view (…, *counts, *kernel)."""
-    return _Windows.apply(x, axes)
+    return _Windows.apply(pad(x, axes.borders), axes)
 
 
 def add_windows(views: Tensor, sizes: Sequence[int], axes: Axes) -> Tensor:
     """The adjoint: (…, *counts, *kernel) to (…, *sizes), adding where windows overlap."""
-    return _AddWindows.apply(views, sizes, axes)
+    total = _AddWindows.apply(views, axes.with_borders(sizes), axes)
+    return pad(total, [-amount for amount in axes.borders])
 
 
 # The two under torch's names, for pictures: windows as columns of a matrix.
@@ -105,11 +92,7 @@ def unfold(
     input: Tensor, kernel_size: Ints, dilation: Ints = 1, padding: Ints = 0, stride: Ints = 1
 ) -> Tensor:
     """(N, C, H, W) to (N, C * kernel, windows), or without N."""
-    if input.dim() not in (3, 4) or 0 in input.shape[-3:]:
-        raise RuntimeError(
-            "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero "
-            f"dimensions for input, but got: {list(input.shape)}"
-        )
+    check_rank("unfold", input, 2)
     axes = sliding("unfold", 2, kernel_size, stride, padding, dilation)
     check_fit("unfold", input.shape[-2:], axes)
     columns = windows(input, axes).movedim((-2, -1), (-4, -3))  # (…, C, kh, kw, rows, columns)
@@ -122,22 +105,15 @@ def fold(
 ) -> Tensor:  # fmt: skip
     """(N, C * kernel, windows) to (N, C, *output_size): add the windows back; or without N."""
     axes = sliding("fold", 2, kernel_size, stride, padding, dilation)
-    sizes = (output_size, output_size) if isinstance(output_size, int) else tuple(output_size)
+    sizes = each(output_size, 2)
     check_fit("fold", sizes, axes)
-    kernel = [axis.kernel for axis in axes]
-    counts = [axis.count(size) for size, axis in zip(sizes, axes, strict=True)]
-    taps = math.prod(kernel)
-    if input.dim() not in (2, 3) or input.shape[-2] % taps:
-        raise RuntimeError(
-            f"fold: expected input of sizes (N, C * {taps}, windows), since the kernel has {taps} "
-            f"cells, or without N, but got {list(input.shape)}"
-        )
-    if input.shape[-1] != math.prod(counts):
-        raise RuntimeError(
-            f"fold: an output of {sizes} has {counts[0]} * {counts[1]} windows of "
-            f"{tuple(kernel)}, but the input {list(input.shape)} has {input.shape[-1]}"
-        )
-    columns = input.reshape(*input.shape[:-2], input.shape[-2] // taps, *kernel, *counts)
+    kernel, counts = [axis.kernel for axis in axes], axes.counts(sizes)
+    cells, places = math.prod(kernel), math.prod(counts)
+    if input.dim() not in (2, 3) or input.shape[-2] % cells or input.shape[-1] != places:
+        given = f"an output of {sizes} has {counts[0]} * {counts[1]} windows of {cells} cells"
+        wanted = f"(N, C * {cells}, {places}), or without N"
+        raise RuntimeError(f"fold: {given}, expected {wanted}, but got {list(input.shape)}")
+    columns = input.unflatten(-1, counts).unflatten(-3, (-1, *kernel))
     return add_windows(columns.movedim((-4, -3), (-2, -1)), sizes, axes)
 
 

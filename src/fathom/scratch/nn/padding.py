@@ -10,17 +10,18 @@ does position i show, where i runs from -left to size + right?
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from fathom.scratch.nn.dimensions import layers
-from fathom.scratch.nn.sizes import each
+from fathom.scratch.nn.sizes import check_rank, each
 
 Amounts = int | Sequence[int]
+Sides = Sequence[tuple[int, int]]  # before and after each dimension
 
 
 def reflected(position: Tensor, size: int) -> Tensor:
@@ -38,29 +39,37 @@ def wrapped(position: Tensor, size: int) -> Tensor:
     return position % size
 
 
-Source = Callable[[Tensor, int], Tensor]
-SOURCES: dict[str, tuple[Source, int | None]] = {
+SOURCES: dict[str, tuple[Callable[[Tensor, int], Tensor], float]] = {
     # The cell shown at a position, and how far beyond the size (plus this) one may reach.
     "reflect": (reflected, -1),
-    "replicate": (replicated, None),
+    "replicate": (replicated, math.inf),
     "circular": (wrapped, 0),
 }
 
 
-class _Within(torch.autograd.Function):
-    """The input with a border of one value: of so many cells on both sides of each dimension."""
+def inside(sizes: Sequence[int], sides: Sides) -> tuple[slice, ...]:
+    """The index of what is left when `sides` are cut off; a negative amount cuts nothing."""
+    cuts = zip(sizes, sides, strict=True)
+    return tuple(slice(max(left, 0), size - max(right, 0)) for size, (left, right) in cuts)
+
+
+class _Constant(torch.autograd.Function):
+    """The input with a border of one value; the derivative is padded by the opposite amounts."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, sides: Sequence[tuple[int, int]], value: float) -> Tensor:
-        sizes = list(zip(x.shape, sides, strict=True))
-        ctx.own = tuple(slice(left, left + size) for size, (left, _) in sizes)
-        output = x.new_full([left + size + right for size, (left, right) in sizes], value)
-        output[ctx.own] = x
+    def forward(ctx: Any, x: Tensor, sides: Sides, value: float) -> Tensor:
+        ctx.opposite = [(-left, -right) for left, right in sides]
+        kept = x[inside(x.shape, ctx.opposite)]
+        sizes = [size + sum(side) for size, side in zip(x.shape, sides, strict=True)]
+        if sizes == list(kept.shape):  # cropped only
+            return kept.clone()
+        output = x.new_full(sizes, value)
+        output[inside(sizes, sides)] = kept
         return output
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        return grads[0][ctx.own], None, None
+        return _Constant.apply(grads[0], ctx.opposite, 0), None, None
 
 
 def pad(
@@ -70,66 +79,30 @@ def pad(
 
     Raises RuntimeError, naming the sizes, where a mirror or a turn would reach beyond the input.
     """
-    n, constant = len(pad) // 2, mode == "constant"
-    if len(pad) % 2 or n > input.dim():
-        raise RuntimeError(f"pad: expected pairs for at most {input.dim()} dimensions, got {pad}")
-    if not constant and mode not in SOURCES:
+    n, sizes = len(pad) // 2, list(input.shape)
+    if len(pad) % 2 or n > len(sizes):
+        raise RuntimeError(f"pad: expected pairs for at most {len(sizes)} dimensions, got {pad}")
+    if mode != "constant" and mode not in SOURCES:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
-    if not constant and input.dim() not in (n + 1, n + 2):
-        raise RuntimeError(
-            f"Expected {n + 1}D or {n + 2}D (batch mode) tensor with possibly 0 batch size and "
-            f"other non-zero dimensions for input, but got: {list(input.shape)}"
-        )
-    sides = [(0, 0)] * input.dim()
-    for place in range(n):
-        dim, (left, right) = input.dim() - 1 - place, pad[2 * place : 2 * place + 2]
-        if left == right == 0:
-            continue
-        size, sizes = input.shape[dim], list(input.shape)
-        source, reach = SOURCES.get(mode, (None, None))
-        if source and (size == 0 or (reach is not None and max(left, right) > size + reach)):
-            raise RuntimeError(
-                f"Padding size should be {'less than' if reach else 'at most'} the corresponding "
-                f"input dimension, but got: padding ({left}, {right}) at dimension {dim} of {sizes}"
-            )
-        if size + left + right < (0 if constant else 1):
-            raise RuntimeError(
-                f"pad: the input {sizes}, padded by {left} and {right} in dimension {dim}, would "
-                f"have {'a negative output size' if constant else 'no cells left'}"
-            )
-        kept = input.narrow(dim, max(-left, 0), size - max(-left, 0) - max(-right, 0))
-        if source is None:  # all dimensions at once, below
-            sides[dim], input = (int(max(left, 0)), int(max(right, 0))), kept
-            continue
-        parts = [kept]
-        for side, first, last in ((0, -max(left, 0), 0), (1, size, size + max(right, 0))):
-            shown = source(torch.arange(first, last, device=input.device), size)
-            parts.insert(side * 2, input.index_select(dim, shown))
-        input = torch.cat(parts, dim)
-    return _Within.apply(input, sides, value or 0) if constant and any(pad) else input
-
-
-def reading(mode: str) -> Callable[..., Tensor]:
-    """What a layer does whose border is read from the input."""
-
-    def pad_sides(n: int, input: Tensor, padding: Amounts) -> Tensor:
-        if input.dim() not in (n + 1, n + 2):
-            raise ValueError(
-                f"expected {n + 1}D or {n + 2}D input (got {input.dim()}D: {list(input.shape)})"
-            )
-        return pad(input, each(padding, 2 * n), mode)
-
-    return pad_sides
-
-
-def zeros(n: int, input: Tensor, padding: Amounts) -> Tensor:
-    """Zeros on every side."""
-    return pad(input, each(padding, 2 * n))
-
-
-def constants(n: int, input: Tensor, padding: Amounts, value: float) -> Tensor:
-    """`value` on every side."""
-    return pad(input, each(padding, 2 * n), value=value)
+    source, reach = SOURCES.get(mode, (None, math.inf))
+    if source:
+        check_rank(f"{mode} padding", input, n)
+    sides = [(0, 0)] * (len(sizes) - n) + [*zip(pad[::2], pad[1::2], strict=True)][::-1]
+    for dim in reversed(range(len(sizes) - n, len(sizes))):
+        size, (left, right) = sizes[dim], sides[dim]
+        if max(left, right) > size + reach:
+            limit = f"should be {'less than' if reach else 'at most'} the size"
+            asked = f"({left}, {right}) at dimension {dim} of {sizes}"
+            raise RuntimeError(f"{mode} padding {limit}, but got {asked}")
+        if size + left + right < (1 if source else 0):
+            raise RuntimeError(f"pad: ({left}, {right}) at dimension {dim} of {sizes} leaves none")
+        if source and (left or right):
+            before = source(torch.arange(-max(left, 0), 0, device=input.device), size)
+            after = source(torch.arange(size, size + max(right, 0), device=input.device), size)
+            kept = input.narrow(dim, max(-left, 0), size + min(left, 0) + min(right, 0))
+            parts = (input.index_select(dim, before), kept, input.index_select(dim, after))
+            input = torch.cat(parts, dim)
+    return input if source or not any(pad) else _Constant.apply(input, sides, value or 0)
 
 
 def every_side(n: int, settings: dict[str, Any]) -> None:
@@ -137,15 +110,24 @@ def every_side(n: int, settings: dict[str, Any]) -> None:
     settings["padding"] = each(settings["padding"], 2 * n)
 
 
-pads = partial(layers, prepare=every_side)
-ReflectionPad1d, ReflectionPad2d, ReflectionPad3d = pads(
-    "ReflectionPad", reading("reflect"), "{padding}"
-)
-ReplicationPad1d, ReplicationPad2d, ReplicationPad3d = pads(
-    "ReplicationPad", reading("replicate"), "{padding}"
-)
-CircularPad1d, CircularPad2d, CircularPad3d = pads("CircularPad", reading("circular"), "{padding}")
-ZeroPad1d, ZeroPad2d, ZeroPad3d = pads("ZeroPad", zeros, "{padding}")
-ConstantPad1d, ConstantPad2d, ConstantPad3d = pads(
-    "ConstantPad", constants, "padding={padding}, value={value}"
+def padding_layers(name: str, mode: str) -> Any:
+    """The layers of a mode, in one, two and three dimensions."""
+
+    def pad_sides(n: int, input: Tensor, padding: Amounts) -> Tensor:
+        return pad(input, each(padding, 2 * n), mode)
+
+    return layers(name, pad_sides, "{padding}", prepare=every_side)
+
+
+def pad_constant(n: int, input: Tensor, padding: Amounts, value: float) -> Tensor:
+    """`value` on every side."""
+    return pad(input, each(padding, 2 * n), value=value)
+
+
+ReflectionPad1d, ReflectionPad2d, ReflectionPad3d = padding_layers("ReflectionPad", "reflect")
+ReplicationPad1d, ReplicationPad2d, ReplicationPad3d = padding_layers("ReplicationPad", "replicate")
+CircularPad1d, CircularPad2d, CircularPad3d = padding_layers("CircularPad", "circular")
+ZeroPad1d, ZeroPad2d, ZeroPad3d = padding_layers("ZeroPad", "constant")
+ConstantPad1d, ConstantPad2d, ConstantPad3d = layers(
+    "ConstantPad", pad_constant, "padding={padding}, value={value}", prepare=every_side
 )

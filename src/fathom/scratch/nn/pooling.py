@@ -19,36 +19,33 @@ from torch import Tensor
 from torch.autograd import Function
 
 from fathom.scratch.nn.dimensions import functions, layers
-from fathom.scratch.nn.fold import add_windows, windows
+from fathom.scratch.nn.fold import add_windows, along
 from fathom.scratch.nn.padding import pad
 from fathom.scratch.nn.sizes import Axes, Axis, Ints, check_fit, check_rank, each, sliding
 
 
-def prepare(
-    name: str, input: Tensor, n: int, axes: list[Axis], ceil_mode: bool
-) -> tuple[list[int], list[int]]:
+def prepare(name: str, input: Tensor, axes: Axes, ceil_mode: bool) -> tuple[list[int], list[int]]:
     """(how many windows there are in each dimension, what to pad so that all of them are whole).
 
     `ceil_mode` admits a last window that hangs over the edge, if it begins before the right border.
     """
-    check_rank(name, input, n)
-    if any(2 * axis.padding > axis.kernel for axis in axes):
-        raise RuntimeError(
-            f"{name}: pad should be at most half of the kernel size, but got pad="
-            f"{[axis.padding for axis in axes]}, kernel_size={[axis.kernel for axis in axes]}"
-        )
+    check_rank(name, input, len(axes))
+    for axis in axes:
+        if 2 * axis.padding > axis.kernel:
+            given = f"pad={axis.padding}, kernel_size={axis.kernel}"
+            raise RuntimeError(f"{name}: pad should be at most half of the kernel, got {given}")
+    sizes = input.shape[-len(axes) :]
     counts: list[int] = []
     amounts: list[int] = []  # the last dimension first
-    for size, axis in zip(input.shape[-n:], axes, strict=True):
+    for size, axis in zip(sizes, axes, strict=True):
         count = axis.count(size + (axis.stride - 1 if ceil_mode else 0))
         if ceil_mode and (count - 1) * axis.stride >= size + axis.padding:
             count -= 1
         after = (count - 1) * axis.stride + axis.span - size - axis.padding
         counts.append(count)
         amounts = [axis.padding, max(after, 0), *amounts]
-    if min(counts) < 1:
-        check_fit(name, input.shape[-n:], axes)
-        raise RuntimeError(f"{name}: output size {counts} for {list(input.shape)} is too small")
+    if min(counts) < 1:  # a window that hangs over the edge counts, although it does not fit
+        check_fit(name, sizes, axes)
     return counts, amounts
 
 
@@ -60,34 +57,32 @@ def side_by_side(n: int, window: dict[str, Any]) -> None:
     window["stride"] = window["kernel_size"] if window["stride"] is None else window["stride"]
 
 
+def one_for_each(n: int, window: dict[str, Any]) -> None:
+    """Tuples, which torch keeps here and there in place of what it was given."""
+    side_by_side(n, window)
+    window.update({name: each(window[name], n) for name in ("kernel_size", "stride", "padding")})
+
+
 # The largest. Which cell it is needs no gradient; its value is then fetched, and fetching has one.
 
-
-def larger(best: Tensor, at: Tensor, other: Tensor, other_at: Tensor) -> tuple[Tensor, Tensor]:
-    """The larger of two, and where it stood. The first wins a draw; not-a-number wins always."""
-    better = (other > best) | other.isnan()
-    return torch.where(better, other, best), torch.where(better, other_at, at)
+Cells = tuple[Tensor, Tensor]  # what they hold, and their numbers in their plane
 
 
-def largest(
-    input: Tensor, axes: Axes, counts: Sequence[int], amounts: Sequence[int]
-) -> tuple[Tensor, Tensor]:
-    """The largest cells of all windows and their numbers in memory, both (…, *counts)."""
+def larger(one: Cells, other: Cells) -> Cells:
+    """The larger of two cells. The first wins a draw; not-a-number wins always."""
+    better = (other[0] > one[0]) | other[0].isnan()
+    return torch.where(better, other[0], one[0]), torch.where(better, other[1], one[1])
+
+
+def largest(input: Tensor, axes: Axes, amounts: Sequence[int]) -> Cells:
+    """The largest cells of all windows, (…, *counts)."""
     sizes = input.shape[-len(axes) :]
     best = pad(input.detach(), amounts, value=-math.inf)
-    at = torch.arange(math.prod(sizes), device=input.device).view(1, *sizes)
+    at = torch.arange(sizes.numel(), device=input.device).view(1, *sizes)
     at = pad(at, amounts, mode="replicate")  # a window of border alone still names a real cell
-    for dim in range(-1, -len(axes) - 1, -1):
-        axis, later = axes[dim], (slice(None),) * (-dim - 1)
-        candidates = []
-        for place in range(axis.kernel):
-            first = place * axis.dilation
-            stop = first + (counts[dim] - 1) * axis.stride + 1
-            cells: tuple[Any, ...] = (..., slice(first, stop, axis.stride), *later)
-            candidates.append((best[cells], at[cells]))
-        best, at = candidates[0]
-        for candidate in candidates[1:]:
-            best, at = larger(best, at, *candidate)
+    for dim in reversed(range(-len(axes), 0)):  # the last one first: the first of a draw wins
+        cells = (along(each, dim, axes[dim]).unbind(-1) for each in (best, at))
+        best, at = reduce(larger, zip(*cells, strict=True))
     return best, at.expand(best.shape)
 
 
@@ -96,21 +91,28 @@ def max_pool(
     dilation: Ints = 1, ceil_mode: bool = False, return_indices: bool = False,
 ) -> Any:  # fmt: skip
     """The largest cell of each window, and if wanted, the number of that cell in its plane."""
-    name, step = f"max_pool{n}d", kernel_size if stride is None else stride
-    axes = sliding(name, n, kernel_size, step, padding, dilation)
-    counts, amounts = prepare(name, input, n, axes, ceil_mode)
-    best, at = largest(input, axes, counts, amounts)
+    axes = sliding(f"max_pool{n}d", n, kernel_size, stride, padding, dilation)
+    _, amounts = prepare(f"max_pool{n}d", input, axes, ceil_mode)
+    best, at = largest(input, axes, amounts)
     output = input.flatten(-n).gather(-1, at.flatten(-n)).view(at.shape)
     if any(amounts):  # with gaps in it, a window can miss all cells of the input
         output = torch.where(best == -math.inf, best, output)
     return (output, at) if return_indices else output
 
 
-ORDER = "return_indices ceil_mode"  # in the layers; the functions have it the other way round
+def max_pool_layer(
+    n: int, input: Tensor, kernel_size: Ints, stride: Ints | None = None, padding: Ints = 0,
+    dilation: Ints = 1, return_indices: bool = False, ceil_mode: bool = False,
+) -> Any:  # fmt: skip
+    """The largest cell of each window, and if wanted, the number of that cell in its plane."""
+    window = (kernel_size, stride, padding, dilation)
+    return max_pool(n, input, *window, ceil_mode, return_indices)  # torch's order here and there
+
+
 max_pool1d, max_pool2d, max_pool3d = functions(max_pool)
 MaxPool1d, MaxPool2d, MaxPool3d = layers(
-    "MaxPool", max_pool, f"{WINDOW}, dilation={{dilation}}, ceil_mode={{ceil_mode}}",
-    prepare=side_by_side, order=ORDER,
+    "MaxPool", max_pool_layer, f"{WINDOW}, dilation={{dilation}}, ceil_mode={{ceil_mode}}",
+    prepare=side_by_side,
 )  # fmt: skip
 
 
@@ -123,12 +125,12 @@ class _SumAlong(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, axis: Axis) -> Tensor:
         ctx.size, ctx.axis = x.shape[-1], axis
-        return reduce(torch.add, windows(x, [axis]).unbind(-1))
+        return reduce(torch.add, along(x, -1, axis).unbind(-1))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Any:
         views = gradient[..., None].expand(*gradient.shape, ctx.axis.kernel)
-        return add_windows(views, [ctx.size], [ctx.axis]), None
+        return add_windows(views, [ctx.size], Axes([ctx.axis])), None
 
 
 def avg_pool(
@@ -136,36 +138,24 @@ def avg_pool(
     ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None,
 ) -> Tensor:  # fmt: skip
     """The mean of each window; the border counts as zeros, or not at all."""
-    name, step = f"avg_pool{n}d", kernel_size if stride is None else stride
     if divisor_override == 0:
-        raise RuntimeError(f"{name}: divisor must be not zero")
-    axes = sliding(name, n, kernel_size, step, padding)
-    counts, amounts = prepare(name, input, n, axes, ceil_mode)
+        raise RuntimeError(f"avg_pool{n}d: divisor must be not zero")
+    axes = sliding(f"avg_pool{n}d", n, kernel_size, stride, padding)
+    counts, amounts = prepare(f"avg_pool{n}d", input, axes, ceil_mode)
     total = pad(input, amounts)
     for dim, axis in zip(range(-n, 0), axes, strict=True):
         line = total.transpose(dim, -1)
-        total = _SumAlong.apply(line, axis._replace(padding=0)).transpose(dim, -1)
-    if divisor_override is not None:
-        return total / divisor_override
-    if not any(amounts):
-        return total / math.prod(axis.kernel for axis in axes)
-
-    divisor = torch.ones((), device=input.device)
+        total = _SumAlong.apply(line, Axis(axis.kernel, axis.stride)).transpose(dim, -1)
+    if divisor_override or not any(amounts):
+        return total / (divisor_override or math.prod(axis.kernel for axis in axes))
+    divisor = input.new_ones(())
     for size, axis, count in zip(input.shape[-n:], axes, counts, strict=True):
+        # The border counts or not, what hangs over it never does.
+        border = axis.padding if count_include_pad else 0
         start = torch.arange(count, device=input.device) * axis.stride - axis.padding
-        stop = start + axis.kernel
-        if count_include_pad:  # the border counts, what hangs over it does not
-            cells = stop.clamp(max=size + axis.padding) - start
-        else:
-            cells = stop.clamp(max=size) - start.clamp(min=0)
+        cells = (start + axis.kernel).clamp(max=size + border) - start.clamp(min=-border)
         divisor = divisor[..., None] * cells
     return total / divisor
-
-
-def one_for_each(n: int, window: dict[str, Any]) -> None:
-    """Tuples, which torch keeps here and there in place of what it was given."""
-    side_by_side(n, window)
-    window.update({name: each(window[name], n) for name in ("kernel_size", "stride", "padding")})
 
 
 avg_pool1d, avg_pool2d, avg_pool3d = functions(avg_pool)
@@ -183,9 +173,8 @@ def lp_pool(
 
     As torch has it, a window that hangs over the edge is scaled up to a whole one.
     """
-    norm_type = float(norm_type)
-    mean = avg_pool(n, input**norm_type, kernel_size, stride, 0, ceil_mode)
-    total = mean.sign() * mean.abs() * math.prod(each(kernel_size, n))
+    mean = avg_pool(n, input ** float(norm_type), kernel_size, stride, 0, ceil_mode)
+    total = mean.sign() * mean.abs() * math.prod(each(kernel_size, n))  # no slope at zero
     return total ** (1.0 / norm_type)
 
 

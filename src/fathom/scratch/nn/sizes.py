@@ -41,40 +41,56 @@ class Axis(NamedTuple):
         return (count - 1) * self.stride + self.span - 2 * self.padding
 
 
-Axes = Sequence[Axis]
+class Axes(tuple[Axis, ...]):
+    """The dimensions of a sliding window, the first one first."""
+
+    @property
+    def borders(self) -> list[int]:
+        """What is padded before and after each, as torch lists it: the last one first."""
+        return [axis.padding for axis in reversed(self) for _ in range(2)]
+
+    def with_borders(self, sizes: Sequence[int]) -> list[int]:
+        """The sizes of the padded input."""
+        return [size + 2 * axis.padding for size, axis in zip(sizes, self, strict=True)]
+
+    def counts(self, sizes: Sequence[int]) -> list[int]:
+        """How many windows fit into so many cells and their borders."""
+        return [axis.count(size) for size, axis in zip(sizes, self, strict=True)]
+
+    def sizes(self, counts: Sequence[int]) -> list[int]:
+        """The fewest cells that have so many windows."""
+        return [axis.size(count) for count, axis in zip(counts, self, strict=True)]
 
 
 def sliding(
-    name: str, n: int, kernel: Ints, stride: Ints = 1, padding: Ints = 0, dilation: Ints = 1
-) -> list[Axis]:
-    """The axes of a window in `n` dimensions; raises RuntimeError for numbers without sense."""
-    words = {"kernel_size": kernel, "stride": stride, "dilation": dilation}
-    for word, numbers in words.items():
-        if min(each(numbers, n)) <= 0:
-            raise RuntimeError(f"{name}: {word} should be greater than zero, but got {numbers}")
-    if min(each(padding, n)) < 0:
-        raise RuntimeError(f"{name}: negative padding is not supported, got {padding}")
-    columns = (each(numbers, n) for numbers in (kernel, stride, padding, dilation))
-    return [Axis(*numbers) for numbers in zip(*columns, strict=True)]
+    name: str, n: int, kernel: Ints, stride: Ints | None = 1, padding: Ints = 0, dilation: Ints = 1
+) -> Axes:
+    """The axes of a window in `n` dimensions; raises RuntimeError for numbers without sense.
+
+    With `stride` None windows stand side by side.
+    """
+    stride = kernel if stride is None else stride
+    settings = dict(kernel_size=kernel, stride=stride, padding=padding, dilation=dilation)
+    columns = {word: each(numbers, n) for word, numbers in settings.items()}
+    for word, numbers in columns.items():
+        least = 0 if word == "padding" else 1
+        if min(numbers) < least:
+            raise RuntimeError(f"{name}: {word} must be at least {least}, but got {numbers}")
+    return Axes(Axis(*numbers) for numbers in zip(*columns.values(), strict=True))
 
 
 def check_rank(name: str, x: Tensor, n: int) -> None:
     """`x` must be (C, *sizes) or (N, C, *sizes), with `n` sizes, none of which is zero."""
     if x.dim() not in (n + 1, n + 2) or 0 in x.shape[-n - 1 :]:
-        raise RuntimeError(
-            f"{name}: non-empty {n + 1}D or {n + 2}D (batch mode) tensor expected for input, "
-            f"but got sizes {list(x.shape)}"
-        )
+        ranks = f"{n + 1}D or {n + 2}D (batch mode)"
+        raise RuntimeError(f"{name}: expected a non-empty {ranks} input, got {list(x.shape)}")
 
 
 def check_fit(name: str, sizes: Sequence[int], axes: Axes) -> None:
     """Raises RuntimeError, naming the sizes, where not even one window fits."""
-    if any(axis.count(size) < 1 for size, axis in zip(sizes, axes, strict=True)):
-        wide = tuple(size + 2 * axis.padding for size, axis in zip(sizes, axes, strict=True))
-        raise RuntimeError(
-            f"{name}: the kernel size can't be greater than the actual input size: a window spans "
-            f"{tuple(axis.span for axis in axes)}, the padded input has {wide}"
-        )
+    if min(axes.counts(sizes)) < 1:
+        spans, wide = tuple(axis.span for axis in axes), tuple(axes.with_borders(sizes))
+        raise RuntimeError(f"{name}: a window spans {spans}, more than the padded input, {wide}")
 
 
 def check_weight(name: str, n: int, x: Tensor, weight: Tensor, channels: int, groups: int) -> None:
@@ -82,12 +98,19 @@ def check_weight(name: str, n: int, x: Tensor, weight: Tensor, channels: int, gr
     if weight.dim() != n + 2:
         raise RuntimeError(f"{name}: expected a {n + 2}D weight, got sizes {list(weight.shape)}")
     if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
-        raise RuntimeError(
-            f"{name}: input type ({x.dtype}) and weight type ({weight.dtype}) should be the same"
-        )
+        types = f"input ({x.dtype}) and weight ({weight.dtype})"
+        raise RuntimeError(f"{name}: {types} should be of the same type")
     check_rank(name, x, n)
     if groups <= 0 or weight.shape[0] % groups or x.shape[-n - 1] != channels:
-        raise RuntimeError(
-            f"{name}: given groups={groups}, weight of size {list(weight.shape)}, expected input "
-            f"to have {channels} channels, but got {list(x.shape)}"
-        )
+        given = f"groups={groups} and a weight of {list(weight.shape)}"
+        raise RuntimeError(f"{name}: {given} take {channels} channels, but got {list(x.shape)}")
+
+
+def wanted_sizes(name: str, output_size: Sequence[int], spans: Sequence[range]) -> list[int]:
+    """The last numbers of `output_size`, after (N, C); ValueError if they are not in the spans."""
+    n, wanted = len(spans), list(output_size)[-len(spans) :]
+    fits = all(size in span for size, span in zip(wanted, spans, strict=False))
+    if not n <= len(output_size) <= n + 2 or not fits:
+        limits = f"from {[span[0] for span in spans]} to {[span[-1] for span in spans]}"
+        raise ValueError(f"{name}: output_size {list(output_size)} must be {limits}")
+    return wanted

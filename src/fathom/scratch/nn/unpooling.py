@@ -13,24 +13,7 @@ from torch import Tensor
 
 from fathom.scratch.nn.dimensions import functions, layers
 from fathom.scratch.nn.pooling import WINDOW, one_for_each
-from fathom.scratch.nn.sizes import Axes, Ints, sliding
-
-
-def wanted_sizes(smallest: Sequence[int], axes: Axes, output_size: Sequence[int]) -> list[int]:
-    """`output_size`, if pooling it could have given the input; raises ValueError if not."""
-    n, wanted = len(axes), list(output_size)[-len(axes) :]
-    if len(output_size) not in (n, n + 2):
-        raise ValueError(
-            f"output_size should be a sequence containing {n} or {n + 2} elements, but it has a "
-            f"length of '{len(output_size)}'"
-        )
-    for dim, (want, size, axis) in enumerate(zip(wanted, smallest, axes, strict=True)):
-        least, most = size - axis.stride, size + axis.stride
-        if not least < want < most:
-            raise ValueError(
-                f'invalid output_size "{wanted}" (dim {dim} must be between {least} and {most})'
-            )
-    return wanted
+from fathom.scratch.nn.sizes import Ints, sliding, wanted_sizes
 
 
 def max_unpool(
@@ -38,22 +21,20 @@ def max_unpool(
     padding: Ints = 0, output_size: Sequence[int] | None = None,
 ) -> Tensor:  # fmt: skip
     """`input` at the cells `indices` of a plane of zeros: undoes max pooling, but for the rest."""
+    name = f"max_unpool{n}d"
     if input.shape != indices.shape or input.dim() not in (n + 1, n + 2):
-        raise RuntimeError(
-            f"max_unpool{n}d: expected indices of the same sizes as the {n + 1}D or {n + 2}D "
-            f"input, got input {list(input.shape)} and indices {list(indices.shape)}"
-        )
-    step = kernel_size if stride is None else stride
-    axes = sliding(f"max_unpool{n}d", n, kernel_size, step, padding)
-    sizes = [axis.size(count) for count, axis in zip(input.shape[-n:], axes, strict=True)]
-    if output_size is not None:
-        sizes = wanted_sizes(sizes, axes, output_size)
+        given = f"input {list(input.shape)} and indices {list(indices.shape)}"
+        raise RuntimeError(f"{name}: expected {n + 1}D or {n + 2}D of the same sizes, got {given}")
+    axes = sliding(name, n, kernel_size, stride, padding)
+    sizes = axes.sizes(input.shape[-n:])
+    if output_size is not None:  # any whose pooling can have given the input
+        around = zip(sizes, axes, strict=True)
+        spans = [range(size - axis.stride + 1, size + axis.stride) for size, axis in around]
+        sizes = wanted_sizes(name, output_size, spans)
     planes = input.new_zeros(*input.shape[:-n], *sizes).flatten(-n)
     if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < planes.shape[-1]:
-        raise RuntimeError(
-            f"max_unpool{n}d: found an index outside of the output of sizes {sizes}: indices run "
-            f"from {int(indices.min())} to {int(indices.max())}"
-        )
+        span = f"from {int(indices.min())} to {int(indices.max())}"
+        raise RuntimeError(f"{name}: found an index outside of an output of {sizes}: {span}")
     return planes.scatter(-1, indices.flatten(-n), input.flatten(-n)).unflatten(-1, sizes)
 
 
