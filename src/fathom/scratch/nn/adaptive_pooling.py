@@ -115,13 +115,10 @@ def random_starts(samples: Tensor, size: int, width: int, count: int) -> Tensor:
 
     `samples` (N, C) in [0, 1) make (N, C, count). The last window ends where the input does.
     """
-    last = size - width
-    if count == 1:
-        return torch.full((*samples.shape, 1), last, device=samples.device)
-    step = last / (count - 1)
+    step = (size - width) / max(count - 1, 1)
     number = torch.arange(count - 1, device=samples.device)
     shifted = ((number + samples[..., None]) * step).long() - (samples[..., None] * step).long()
-    return torch.cat((shifted, shifted.new_full((*samples.shape, 1), last)), -1)
+    return torch.cat((shifted, shifted.new_full((*samples.shape, 1), size - width)), -1)
 
 
 def fractional_max_pool(
@@ -133,37 +130,31 @@ def fractional_max_pool(
     name = f"fractional_max_pool{n}d"
     check_rank(name, input, n)
     kernel, sizes = each(kernel_size, n), input.shape[-n:]
-    if output_size is not None:
-        counts = each(output_size, n)
-    elif output_ratio is not None:
-        ratios = each(output_ratio, n)
-        counts = tuple(int(size * ratio) for size, ratio in zip(sizes, ratios, strict=True))
-    else:
+    if output_size is None and output_ratio is None:
         raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
-    if any(c + k - 1 > size for c, k, size in zip(counts, kernel, sizes, strict=True)):
-        raise RuntimeError(
-            f"{name}: pool size {kernel} and output size {counts} are too large relative to the "
-            f"input {list(input.shape)}"
-        )
+    counts = each(output_size, n)
+    if output_size is None:
+        ratios = zip(sizes, each(output_ratio, n), strict=True)
+        counts = tuple(int(size * ratio) for size, ratio in ratios)
+    windows = list(zip(sizes, kernel, counts, strict=True))
+    if any(count + width - 1 > size for size, width, count in windows):
+        given = f"kernel_size={kernel} and an output of {counts}"
+        raise RuntimeError(f"{name}: {given} are too large for the input {list(input.shape)}")
     batch = input if input.dim() == n + 2 else input[None]
-    samples = _random_samples
+    samples, drawn = _random_samples, (*batch.shape[:2], n)
     if samples is None:
-        samples = torch.rand(*batch.shape[:2], n, dtype=input.dtype, device=input.device)
+        samples = torch.rand(drawn, dtype=input.dtype, device=input.device)
     samples = samples[: len(batch)]  # torch, too, takes more than there are examples
-    if samples.shape != (*batch.shape[:2], n):
-        raise RuntimeError(
-            f"{name}: expected _random_samples of sizes {[*batch.shape[:2], n]}, "
-            f"got {list(samples.shape)}"
-        )
-    positions = []
-    for axis, (size, width, count) in enumerate(zip(sizes, kernel, counts, strict=True)):
-        # In two dimensions torch draws the width first, in three the depth.
-        sample = samples[..., n - 1 - axis if n == 2 else axis]
-        start = random_starts(sample, size, width, count)
-        positions.append(start[..., None] + torch.arange(width, device=input.device))
-    output, at = largest_of(batch, positions)
-    if input.dim() == n + 1:
-        output, at = output[0], at[0]
+    if samples.shape != drawn:
+        given = f"expected _random_samples of {list(drawn)}, got {list(samples.shape)}"
+        raise RuntimeError(f"{name}: {given}")
+    # In two dimensions torch draws the width first, in three the depth.
+    draws = samples.unbind(-1)[:: -1 if n == 2 else 1]
+    starts = [random_starts(draw, *window) for draw, window in zip(draws, windows, strict=True)]
+    steps = [torch.arange(width, device=input.device) for width in kernel]
+    positions = [start[..., None] + step for start, step in zip(starts, steps, strict=True)]
+    found = largest_of(batch, positions)
+    output, at = found if input.dim() == n + 2 else (found[0][0], found[1][0])
     return (output, at) if return_indices else output
 
 
@@ -175,11 +166,8 @@ def check_fractions(n: int, settings: dict[str, Any]) -> None:
     if min(kernel) <= 0:
         raise ValueError(f"kernel_size must be greater than 0, but got {kernel}")
     if (size is None) == (ratio is None):
-        raise ValueError(
-            f"FractionalMaxPool{n}d requires exactly one of an output size and a pooling ratio, "
-            f"got output_size={size} and output_ratio={ratio}"
-        )
-    if ratio is not None and not all(0 < part < 1 for part in ratio):
+        raise ValueError(f"needs either output_size ({size}) or output_ratio ({ratio}), not both")
+    if ratio and not all(0 < part < 1 for part in ratio):
         raise ValueError(f"output_ratio must be between 0 and 1 (got {ratio})")
 
 
