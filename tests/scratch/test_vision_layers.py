@@ -79,8 +79,8 @@ def test_the_layers_say_and_do_what_torchs_do() -> None:
         (lambda: functional.channel_shuffle(torch.zeros(2, 5, 4), 2), r"\(2, 5, 4\) and 2"),
         (lambda: functional.interpolate(torch.zeros(2, 5, 4), 2, mode="bilinear"), "bilinear"),
         (lambda: functional.interpolate(torch.zeros(2, 5, 4)), "size and scale_factor"),
-        (lambda: functional.interpolate(torch.zeros(2, 5, 4), (2, 2)), r"1 number or 1.*\(2, 2\)"),
-        (lambda: functional.interpolate(torch.zeros(2, 5, 4), 0), r"\(4,\) and \(0,\)"),
+        (lambda: functional.interpolate(torch.zeros(2, 5, 4), (2, 2)), r"number or 1.*\(2, 2\)"),
+        (lambda: functional.interpolate(torch.zeros(2, 5, 4), 0), r"\(4,\) to \(0,\)"),
     ],
 )
 def test_wrong_sizes_are_named(use, words: str) -> None:

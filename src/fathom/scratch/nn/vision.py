@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import Module
 
 from fathom.scratch.nn.layer import layer
+from fathom.scratch.nn.sizes import each
 
 Sizes = int | Sequence[int] | None
 Factors = float | Sequence[float] | None
@@ -32,10 +32,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """(*, C R R, H, W) to (*, C, H R, W R): R R channels become the pixels of a square."""
     r, c = upscale_factor, input.shape[-3] if input.dim() >= 3 else 0
     if input.dim() < 3 or r <= 0 or c % (r * r):
-        raise RuntimeError(
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
-            f"of upscale_factor, but {tuple(input.shape)} is not divisible by {r * r}"
-        )
+        limit = f"must be divisible by {r * r}, upscale_factor squared"
+        raise RuntimeError(f"pixel_shuffle: the channels of {tuple(input.shape)} {limit}")
     x = input.unflatten(-3, (c // (r * r), r, r))  # (*, C, R, R, H, W)
     return x.movedim((-4, -3), (-3, -1)).flatten(-4, -3).flatten(-2)
 
@@ -44,10 +42,8 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """(*, C, H R, W R) to (*, C R R, H, W): the pixels of a square become R R channels."""
     r = downscale_factor
     if input.dim() < 3 or r <= 0 or input.shape[-2] % r or input.shape[-1] % r:
-        raise RuntimeError(
-            "pixel_unshuffle expects height and width to be divisible by downscale_factor, but "
-            f"{tuple(input.shape)} is not divisible by {r}"
-        )
+        limit = f"must be divisible by {r}, downscale_factor"
+        raise RuntimeError(f"pixel_unshuffle: height and width of {tuple(input.shape)} {limit}")
     x = input.unflatten(-1, (-1, r)).unflatten(-3, (-1, r))  # (*, C, H, R, W, R)
     return x.movedim((-3, -1), (-4, -3)).flatten(-5, -3)
 
@@ -55,10 +51,8 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """(N, C, *): deal the channels of each of `groups` groups out among all groups."""
     if input.dim() < 3 or groups <= 0 or input.shape[1] % groups:
-        raise RuntimeError(
-            f"channel_shuffle: number of channels must be divisible by groups, got "
-            f"{tuple(input.shape)} and {groups} groups"
-        )
+        given = f"{tuple(input.shape)} and {groups} groups"
+        raise RuntimeError(f"channel_shuffle: groups must divide the channels, but got {given}")
     return input.unflatten(1, (groups, -1)).transpose(1, 2).flatten(1, 2)
 
 
@@ -111,44 +105,33 @@ def interpolate(
     `align_corners` keeps the outermost pixels in place, else the outer edges. `antialias` widens
     the curve for shrinking. `recompute_scale_factor` takes the factor from the rounded sizes.
     """
-    dims = input.dim() - 2
+    dims, shape, nearest = input.dim() - 2, tuple(input.shape), mode.startswith("nearest")
     if dims not in MODES.get(mode, ()):
-        raise NotImplementedError(
-            f"interpolate: mode {mode!r} for an input of shape {tuple(input.shape)}; modes and "
-            f"numbers of sizes after (N, C): {MODES}"
-        )
+        known = f"modes and numbers of sizes after (N, C): {MODES}"
+        raise NotImplementedError(f"interpolate: mode {mode!r} for an input of {shape}; {known}")
     if (size is None) == (scale_factor is None):
         raise ValueError("interpolate: one of size and scale_factor must be given, and only one")
-    if align_corners is not None and mode.startswith("nearest"):
+    if align_corners is not None and nearest:
         raise ValueError("interpolate: align_corners goes with the linear and cubic modes only")
     if antialias and (mode not in ("bilinear", "bicubic") or align_corners):
         raise ValueError("interpolate: antialias goes with bilinear and bicubic, corners free")
-    given: Any = size if scale_factor is None else scale_factor
-    values = list(given) if isinstance(given, Sequence) else [given] * dims
-    if len(values) != dims:
-        raise ValueError(f"interpolate: expected 1 number or {dims}, one for each size: {given}")
-    factors: list[float | None] = [None] * dims
-    sizes = values
+    sizes = each(size if scale_factor is None else scale_factor, dims)
+    factors: Sequence[float | None] = [None] * dims
     if scale_factor is not None:
-        sizes = [math.floor(old * f) for old, f in zip(input.shape[2:], values, strict=True)]
-        factors = factors if recompute_scale_factor else values
-    if min(sizes) <= 0 or 0 in input.shape[1:]:
-        raise RuntimeError(
-            f"interpolate: input and output sizes should be greater than 0, got "
-            f"{tuple(input.shape[2:])} and {tuple(sizes)}"
-        )
-    output = input
-    for axis in range(2, input.dim()):
-        old, new, factor = output.shape[axis], int(sizes[axis - 2]), factors[axis - 2]
+        factors = factors if recompute_scale_factor else sizes
+        sizes = tuple(math.floor(old * by) for old, by in zip(shape[2:], sizes, strict=True))
+    if min(sizes) <= 0 or 0 in shape[1:]:
+        raise RuntimeError(f"interpolate: sizes must be greater than 0, got {shape[2:]} to {sizes}")
+    for axis, (old, new, factor) in enumerate(zip(shape[2:], sizes, factors, strict=True), start=2):
         place = _places(mode, old, new, factor, bool(align_corners))
-        if mode.startswith("nearest"):  # chosen, not mixed
+        if nearest:  # chosen, not mixed
             chosen = place.long().clamp(max=old - 1).to(input.device)
-            output = output.index_select(axis, chosen)
+            input = input.index_select(axis, chosen)
         else:
             stretch = max(1 / factor if factor else old / new, 1.0) if antialias else None
             weights = _weights(mode, old, place, stretch).to(input.device, input.dtype)
-            output = (output.transpose(axis, -1) @ weights.t()).transpose(axis, -1)
-    return output
+            input = (input.transpose(axis, -1) @ weights.t()).transpose(axis, -1)
+    return input
 
 
 PixelShuffle = layer("PixelShuffle", pixel_shuffle, "upscale_factor={upscale_factor}")
