@@ -112,7 +112,7 @@ def test_channels_of_an_example_do_not_mix() -> None:
         (lambda: nn.BatchNorm1d(3)(torch.zeros(1, 3)), r"more than 1 value.*\[1, 3\]"),
         (lambda: nn.BatchNorm1d(3)(torch.zeros(2, 4)), r"3 channels.*\(2, 4\)"),
         (lambda: nn.BatchNorm2d(3)(torch.zeros(2, 3)), r"expected 4D.*2D.*\(2, 3\)"),
-        (lambda: nn.InstanceNorm1d(3)(torch.zeros(2, 3, 1)), r"spatial element.*\[2, 3, 1\]"),
+        (lambda: nn.InstanceNorm1d(3)(torch.zeros(2, 3, 1)), r"more than 1 value.*\[2, 3, 1\]"),
         (lambda: nn.InstanceNorm1d(3, affine=True)(torch.zeros(2, 4, 2)), r"3.*\(2, 4, 2\)"),
         (lambda: nn.LayerNorm((3, 4))(torch.zeros(2, 4)), r"\[3, 4\].*\[2, 4\]"),
         (lambda: nn.RMSNorm(4)(torch.zeros(2, 5)), r"\[4\].*\[2, 5\]"),

@@ -10,50 +10,51 @@ Shapes   N batch, C channels, * any sizes: `input` (N, C, *); for InstanceNorm a
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn import Buffer
 
 from fathom.scratch.nn.dimensions import classes
 from fathom.scratch.nn.normalisation import Affine, standardise
 
 
-def _along(vector: Tensor | None, input: Tensor) -> Tensor | None:
-    """One number for each channel, shaped to meet `input` (N, C, *)."""
-    return None if vector is None else vector.view(1, -1, *[1] * (input.dim() - 2))
-
-
-def _check_channels(name: str, input: Tensor, *vectors: Tensor | None) -> None:
-    if input.dim() < 2:
-        raise ValueError(f"{name}: expected (N, C, *), got input of shape {tuple(input.shape)}")
-    for vector in vectors:
-        if vector is not None and vector.numel() != input.shape[1]:
-            raise RuntimeError(
-                f"{name}: made for {vector.numel()} channels, the input of shape "
-                f"{tuple(input.shape)} has {input.shape[1]}"
-            )
-
-
-def _follow(running: Tensor | None, value: Tensor, momentum: float) -> None:
-    """Move a running average towards the value of this batch."""
-    if running is not None:
-        running.lerp_(value.to(running.dtype), momentum)
-
-
-def _with_given_statistics(
-    name: str, input: Tensor, mean: Tensor | None, variance: Tensor | None, weight: Tensor | None,
-    bias: Tensor | None, eps: float,
+def _by_channel(
+    name: str, input: Tensor, dims: tuple[int, ...], running_mean: Tensor | None,
+    running_var: Tensor | None, weight: Tensor | None, bias: Tensor | None, by_input: bool,
+    momentum: float, eps: float,
 ) -> Tensor:  # fmt: skip
-    """w (x - mean) / sqrt(variance + eps) + b with constants learned earlier."""
-    if mean is None or variance is None:
-        raise RuntimeError(f"{name}: expected running_mean and running_var to be defined")
-    scale = (variance + eps).rsqrt()
-    scale = scale if weight is None else scale * weight
-    column = (-1, *[1] * (input.dim() - 2))
-    output = (input - mean.view(column)) * scale.view(column)
-    return (output if bias is None else output + bias.view(column)).to(input.dtype)
+    """w (x - mean) / sqrt(variance + eps) + b, with the averages over `dims`, or the running ones.
+
+    In the first case the running averages are moved by `momentum` towards those of the input.
+    """
+    shape = tuple(input.shape)
+    if len(shape) < 2:
+        raise ValueError(f"{name}: expected (N, C, *), got input of shape {shape}")
+    for vector in (running_mean, running_var, weight, bias):
+        if vector is not None and vector.numel() != shape[1]:
+            made = f"made for {vector.numel()} channels"
+            raise RuntimeError(f"{name}: {made}, the input of shape {shape} has {shape[1]}")
+    column = (1, -1, *[1] * (len(shape) - 2))  # one number for each channel, to meet the input
+    w, b = (None if vector is None else vector.view(column) for vector in (weight, bias))
+    if not by_input:
+        if running_mean is None or running_var is None:
+            raise RuntimeError(f"{name}: expected running_mean and running_var to be defined")
+        scale = (running_var + eps).rsqrt().view(column)
+        output = (input - running_mean.view(column)) * (scale if w is None else scale * w)
+        return (output if b is None else output + b).to(input.dtype)
+    count = math.prod(shape[dim] for dim in dims)
+    if count == 1:
+        raise ValueError(f"{name}: needs more than 1 value for a variance, got input {list(shape)}")
+    output, mean, variance = standardise(input, w, b, dims, eps)
+    unbiased = variance * (count / (count - 1))
+    for running, found in ((running_mean, mean), (running_var, unbiased)):
+        if running is not None and input.numel():
+            running.lerp_(found.flatten(1).mean(0).to(running.dtype), momentum)
+    return output
 
 
 def batch_norm(
@@ -66,23 +67,11 @@ def batch_norm(
     While training, the running averages are moved by `momentum` towards the batch. Raises
     ValueError where a channel has a single number, whose variance says nothing.
     """
-    _check_channels("batch_norm", input, weight, bias, running_mean, running_var)
     if eps < 0 or (training and eps == 0):
         raise ValueError(f"batch_norm eps must be positive, but got {eps}")
-    if not training:
-        given = (running_mean, running_var, weight, bias, eps)
-        return _with_given_statistics("batch_norm", input, *given)
-    count = input.shape[0] * input.shape[2:].numel()
-    if count == 1:
-        raise ValueError(f"Training needs more than 1 value per channel, got {list(input.shape)}")
     dims = (0, *range(2, input.dim()))
-    w, b = _along(weight, input), _along(bias, input)
-    output, mean, variance = standardise(input, w, b, dims, eps)
-    if count == 0:
-        return output
-    _follow(running_mean, mean.flatten(), momentum)
-    _follow(running_var, variance.flatten() * (count / (count - 1)), momentum)
-    return output
+    vectors = (running_mean, running_var, weight, bias)
+    return _by_channel("batch_norm", input, dims, *vectors, training, momentum, eps)
 
 
 def instance_norm(
@@ -91,19 +80,9 @@ def instance_norm(
     momentum: float = 0.1, eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
     """Standardise each channel of each example over space, or by the running averages."""
-    _check_channels("instance_norm", input, weight, bias, running_mean, running_var)
-    if not use_input_stats:
-        given = (running_mean, running_var, weight, bias, eps)
-        return _with_given_statistics("instance_norm", input, *given)
-    count = input.shape[2:].numel()
-    if count == 1:
-        raise ValueError(f"Training needs more than 1 spatial element, got {list(input.shape)}")
     dims = tuple(range(2, input.dim()))
-    w, b = _along(weight, input), _along(bias, input)
-    output, mean, variance = standardise(input, w, b, dims, eps)
-    _follow(running_mean, mean.flatten(1).mean(0), momentum)
-    _follow(running_var, variance.flatten(1).mean(0) * (count / (count - 1)), momentum)
-    return output
+    vectors = (running_mean, running_var, weight, bias)
+    return _by_channel("instance_norm", input, dims, *vectors, use_input_stats, momentum, eps)
 
 
 def _count_batches_of_old(module: Any, state: dict, prefix: str, metadata: dict, *_: Any) -> None:
@@ -122,28 +101,21 @@ class _Normalise(Affine):
     )
     dims: ClassVar[int]  # of space
     ranks: ClassVar[dict[int, tuple[int, ...]]]  # numbers of dimensions that the input may have
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
-    num_features: int
-    eps: float
-    momentum: float | None
 
     def __init__(
         self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
         affine: bool = True, track_running_stats: bool = True, device: Any = None,
         dtype: Any = None, *, bias: bool = True,
     ) -> None:  # fmt: skip
-        settings = dict(num_features=num_features, eps=eps, momentum=momentum, affine=affine)
-        settings["track_running_stats"] = track = track_running_stats
-        super().__init__((num_features,), affine, affine and bias, device, dtype, **settings)
-        average = torch.empty(num_features, device=device, dtype=dtype)
-        count = torch.empty((), dtype=torch.long, device=device)
-        self.register_buffer("running_mean", average if track else None)
-        self.register_buffer("running_var", average.clone() if track else None)
-        self.register_buffer("num_batches_tracked", count if track else None)
+        super().__init__((num_features,), affine, bias, device, dtype)
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.affine, self.track_running_stats = affine, track_running_stats
+        track, on = track_running_stats, {"device": device, "dtype": dtype}
+        self.running_mean = Buffer(torch.zeros(num_features, **on)) if track else None
+        self.running_var = Buffer(torch.ones(num_features, **on)) if track else None
+        count = torch.zeros((), dtype=torch.long, device=device)
+        self.num_batches_tracked = Buffer(count) if track else None
         self.register_load_state_dict_pre_hook(_count_batches_of_old)
-        self.reset_parameters()
 
     def reset_running_stats(self) -> None:
         """Mean 0, variance 1, no batch seen."""
@@ -152,12 +124,11 @@ class _Normalise(Affine):
 
     def check_rank(self, input: Tensor) -> None:
         """Raises ValueError where the input has not one of the layer's numbers of dimensions."""
-        ranks = self.ranks[self.dims]
-        if input.dim() not in ranks:
-            raise ValueError(
-                f"{type(self).__name__}: expected {' or '.join(f'{rank}D' for rank in ranks)} "
-                f"input (got {input.dim()}D input of shape {tuple(input.shape)})"
-            )
+        ranks, shape = self.ranks[self.dims], tuple(input.shape)
+        if len(shape) not in ranks:
+            wanted = " or ".join(f"{rank}D" for rank in ranks)
+            given = f"{len(shape)}D input of shape {shape}"
+            raise ValueError(f"{type(self).__name__}: expected {wanted} input (got {given})")
 
 
 class _BatchNorm(_Normalise):
@@ -194,19 +165,14 @@ class _InstanceNorm(_Normalise):
 
     def forward(self, input: Tensor) -> Tensor:
         self.check_rank(input)
-        alone = input.dim() == self.dims + 1
-        channels = input.shape[0 if alone else 1]
-        if channels != self.num_features:
+        batch = input[None] if input.dim() == self.dims + 1 else input
+        if batch.shape[1] != self.num_features and not self.affine:
             said = f"expected {self.num_features} channels, got input of {tuple(input.shape)}"
-            if self.affine:
-                raise ValueError(f"{type(self).__name__}: {said}")
             warnings.warn(f"{said}: num_features is not used where affine=False", stacklevel=2)
-        output = instance_norm(
-            input.unsqueeze(0) if alone else input, self.running_mean, self.running_var,
-            self.weight, self.bias, self.training or not self.track_running_stats,
-            self.momentum or 0.0, self.eps,
-        )  # fmt: skip
-        return output.squeeze(0) if alone else output
+        vectors = (self.running_mean, self.running_var, self.weight, self.bias)
+        by_input = self.training or not self.track_running_stats
+        output = instance_norm(batch, *vectors, by_input, self.momentum or 0.0, self.eps)
+        return output.view(input.shape)
 
 
 BatchNorm1d, BatchNorm2d, BatchNorm3d = classes(_BatchNorm)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from fathom.scratch.nn.layer import layer
+from fathom.scratch.nn.padding import pad
 
 Shape = int | Sequence[int]
 
@@ -57,13 +58,10 @@ class _Standardise(torch.autograd.Function):
             z = z if b is None else z.add_(b)
         ctx.save_for_backward(x, y, w, b, mean, scale)
         ctx.mark_non_differentiable(mean, variance)
-        ctx.set_materialize_grads(False)  # for these two: zeros that nobody reads
         return z, mean, variance
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        if grads[0] is None:
-            return None, None, None, None, None
         x, y, w, b, mean, scale = ctx.saved_tensors
         g, count, watched = grads[0], x.numel() // max(scale.numel(), 1), torch.is_grad_enabled()
         if watched:  # for a second derivative they must know that they are of x
@@ -112,17 +110,14 @@ def _check(
     name: str, input: Tensor, tail: Sequence[int], shape: Sequence[int], *weights: Tensor | None
 ) -> None:
     """The input must end in `tail`, and the weights have `shape`; raises RuntimeError if not."""
-    if not shape or tuple(input.shape[len(input.shape) - len(tail) :]) != tuple(tail):
-        raise RuntimeError(
-            f"{name}: given normalized_shape={list(tail)}, expected input with shape "
-            f"[*, {', '.join(map(str, tail))}], but got input of size {list(input.shape)}"
-        )
+    found = list(input.shape)
+    if not shape or found[len(found) - len(tail) :] != list(tail):
+        ending = f"normalized_shape={list(tail)}, of one size or more"
+        raise RuntimeError(f"{name}: the input must end in {ending}, but got {found}")
     for weight in weights:
-        if weight is not None and tuple(weight.shape) != tuple(shape):
-            raise RuntimeError(
-                f"{name}: expected weight and bias of shape {list(shape)}, for an input of shape "
-                f"{list(input.shape)}, got {list(weight.shape)}"
-            )
+        if weight is not None and list(weight.shape) != list(shape):
+            given = f"{list(weight.shape)} for an input of {found}"
+            raise RuntimeError(f"{name}: expected weight and bias of {list(shape)}, got {given}")
 
 
 def layer_norm(
@@ -164,10 +159,8 @@ def group_norm(
         raise RuntimeError(f"group_norm: expected at least 2 dimensions, got {list(input.shape)}")
     channels = input.shape[1]
     if channels % num_groups:
-        raise RuntimeError(
-            f"group_norm: expected number of channels in input to be divisible by num_groups, but "
-            f"got input of shape {list(input.shape)} and num_groups={num_groups}"
-        )
+        given = f"input of shape {list(input.shape)} and num_groups={num_groups}"
+        raise RuntimeError(f"group_norm: channels must be divisible by num_groups, got {given}")
     _check("group_norm", input, (), (channels,), weight, bias)
     if input.numel() == num_groups:
         raise ValueError(f"group_norm needs more than 1 value per group, got {list(input.shape)}")
@@ -188,11 +181,8 @@ def local_response_norm(
         raise ValueError(f"local_response_norm: expected 3D or higher, got {tuple(input.shape)}")
     if input.numel() == 0:
         return input
-    before, after = size // 2, (size - 1) // 2
-    borders = (input.new_zeros(len(input), n, *input.shape[2:]) for n in (before, after))
-    padded = torch.cat([next(borders), input.square(), next(borders)], 1)
-    mean = padded.unfold(1, size, 1).mean(-1)
-    return input / (mean * alpha + k).pow(beta)
+    padded = pad(input.square(), [*[0, 0] * (input.dim() - 2), size // 2, (size - 1) // 2])
+    return input / (padded.unfold(1, size, 1).mean(-1) * alpha + k).pow(beta)
 
 
 LocalResponseNorm = layer(
@@ -204,18 +194,12 @@ class Affine(nn.Module):
     """What the normalising layers learn: a scale (`weight`) and a shift (`bias`), or neither."""
 
     shown: ClassVar[str]  # what is printed
-    weight: Tensor | None
-    bias: Tensor | None
 
-    def __init__(
-        self, shape: Shape, weight: bool, bias: bool, device: Any, dtype: Any, **settings: Any
-    ) -> None:
+    def __init__(self, shape: Shape, affine: bool, bias: bool, device: Any, dtype: Any) -> None:
         super().__init__()
-        for name, learned in {"weight": weight, "bias": bias}.items():
-            empty = torch.empty(shape, device=device, dtype=dtype) if learned else None
-            self.register_parameter(name, None if empty is None else nn.Parameter(empty))
-        for name, value in settings.items():
-            setattr(self, name, value)
+        on = {"device": device, "dtype": dtype}
+        self.weight = nn.Parameter(torch.ones(shape, **on)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(shape, **on)) if affine and bias else None
 
     def reset_parameters(self) -> None:
         """Scale by 1, shift by 0; of averages that are kept, mean 0 and variance 1."""
@@ -224,25 +208,14 @@ class Affine(nn.Module):
                 tensor.fill_(int(name in ("weight", "running_var")))
 
     def extra_repr(self) -> str:
-        return self.shown.format(**vars(self), bias=self.bias is not None)
+        return self.shown.format_map(vars(self) | {"bias": self.bias is not None})
 
 
-class _LastDimensions(Affine):
-    """What the layers share that normalise the last dimensions, `normalized_shape`."""
-
-    normalized_shape: tuple[int, ...]
-    eps: float | None
-
-    def __init__(
-        self, shape: Shape, eps: float | None, learned: bool, bias: bool, device: Any, dtype: Any
-    ) -> None:
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        settings = dict(normalized_shape=shape, eps=eps, elementwise_affine=learned)
-        super().__init__(shape, learned, bias, device, dtype, **settings)
-        self.reset_parameters()
+def _tuple(shape: Shape) -> tuple[int, ...]:
+    return (shape,) if isinstance(shape, int) else tuple(shape)
 
 
-class LayerNorm(_LastDimensions):
+class LayerNorm(Affine):
     """Standardise the last dimensions of each example, then scale and shift."""
 
     shown = "{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}, bias={bias}"
@@ -251,14 +224,15 @@ class LayerNorm(_LastDimensions):
         self, normalized_shape: Shape, eps: float = 1e-5, elementwise_affine: bool = True,
         bias: bool = True, device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
-        learned = elementwise_affine
-        super().__init__(normalized_shape, eps, learned, learned and bias, device, dtype)
+        shape = _tuple(normalized_shape)
+        super().__init__(shape, elementwise_affine, bias, device, dtype)
+        self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
 
     def forward(self, input: Tensor) -> Tensor:
-        return layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps or 0.0)
+        return layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
 
-class RMSNorm(_LastDimensions):
+class RMSNorm(Affine):
     """Divide by the root mean square of the last dimensions, then scale."""
 
     shown = "{normalized_shape}, eps={eps}, elementwise_affine={elementwise_affine}"
@@ -267,7 +241,9 @@ class RMSNorm(_LastDimensions):
         self, normalized_shape: Shape, eps: float | None = None, elementwise_affine: bool = True,
         device: Any = None, dtype: Any = None,
     ) -> None:  # fmt: skip
-        super().__init__(normalized_shape, eps, elementwise_affine, False, device, dtype)
+        shape = _tuple(normalized_shape)
+        super().__init__(shape, elementwise_affine, False, device, dtype)
+        self.normalized_shape, self.eps, self.elementwise_affine = shape, eps, elementwise_affine
 
     def forward(self, input: Tensor) -> Tensor:
         return rms_norm(input, self.normalized_shape, self.weight, self.eps)
@@ -277,20 +253,17 @@ class GroupNorm(Affine):
     """Standardise groups of channels of each example, then scale and shift each channel."""
 
     shown = "{num_groups}, {num_channels}, eps={eps}, affine={affine}, bias={bias}"
-    num_groups: int
-    eps: float
 
     def __init__(
         self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
         device: Any = None, dtype: Any = None, *, bias: bool = True,
     ) -> None:  # fmt: skip
-        settings = dict(num_groups=num_groups, num_channels=num_channels, eps=eps, affine=affine)
-        super().__init__((num_channels,), affine, affine and bias, device, dtype, **settings)
         if num_channels % num_groups:
-            raise ValueError(
-                f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})"
-            )
-        self.reset_parameters()
+            said = f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})"
+            raise ValueError(said)
+        super().__init__((num_channels,), affine, bias, device, dtype)
+        self.num_groups, self.num_channels = num_groups, num_channels
+        self.eps, self.affine = eps, affine
 
     def forward(self, input: Tensor) -> Tensor:
         return group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
