@@ -22,15 +22,17 @@ from fathom.scratch.nn.linear import Linear, linear
 from fathom.scratch.nn.padding import pad
 from fathom.scratch.nn.softmax import softmax
 
+Mask = Tensor | None  # booleans, or numbers that are added to the scores
 
-def _as_scores(mask: Tensor | None, dtype: torch.dtype, *, hidden: bool) -> Tensor | None:
+
+def _as_scores(mask: Mask, dtype: torch.dtype, *, hidden: bool) -> Mask:
     """A mask to be added to scores: minus infinity where a boolean one equals `hidden`, else 0."""
     if mask is None or mask.is_floating_point():
         return mask
     if mask.dtype != torch.bool:
         raise AssertionError(f"attention: masks are boolean or floating point, got {mask.dtype}")
-    blocked = mask if hidden else ~mask
-    return mask.new_zeros(mask.shape, dtype=dtype).masked_fill_(blocked, float("-inf"))
+    scores = mask.new_zeros(mask.shape, dtype=dtype)
+    return scores.masked_fill_(mask if hidden else ~mask, -math.inf)
 
 
 def _softmax_or_zeros(scores: Tensor) -> Tensor:
@@ -41,17 +43,18 @@ def _softmax_or_zeros(scores: Tensor) -> Tensor:
     return softmax(scores.masked_fill(hidden, 0), -1).masked_fill(hidden, 0)
 
 
-def _scores(query: Tensor, key: Tensor, mask: Tensor | None, scale: float | None = None) -> Tensor:
-    """q k^T / sqrt(D) + mask, unless another `scale` is given."""
-    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
-    scores = (query * scale) @ key.transpose(-2, -1)
-    return scores if mask is None else scores + mask
+def _weights(q: Tensor, k: Tensor, mask: Mask, scale: float, p: float, or_nan: bool) -> Tensor:
+    """softmax(q k^T scale + mask), with dropout. A query that sees no key has zeros, `or_nan`."""
+    scores = (q * scale) @ k.transpose(-2, -1)
+    scores = scores if mask is None else scores + mask
+    # Only a mask can hide all keys, and looking costs a pass over the scores.
+    careful = mask is not None and not or_nan
+    return dropout(_softmax_or_zeros(scores) if careful else softmax(scores, -1), p)
 
 
 def scaled_dot_product_attention(
-    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None,
-    enable_gqa: bool = False,
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Mask = None, dropout_p: float = 0.0,
+    is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False,
 ) -> Tensor:  # fmt: skip
     """softmax(q k^T / sqrt(D) + mask) v: (*, L, D), (*, S, D) and (*, S, D') give (*, L, D').
 
@@ -66,16 +69,13 @@ def scaled_dot_product_attention(
     if is_causal:
         if attn_mask is not None:
             raise RuntimeError("attention: is_causal makes its own mask, attn_mask must be None")
-        seen = torch.ones(query.shape[-2], key.shape[-2], dtype=torch.bool, device=query.device)
-        attn_mask = seen.tril()
+        attn_mask = query.new_ones(query.shape[-2], key.shape[-2], dtype=torch.bool).tril()
     if enable_gqa:
         share = query.shape[-3] // key.shape[-3]
         key, value = key.repeat_interleave(share, -3), value.repeat_interleave(share, -3)
     mask = _as_scores(attn_mask, query.dtype, hidden=False)
-    scores = _scores(query, key, mask, scale)
-    # Only a mask can hide all keys, and looking costs a pass over the scores.
-    weights = softmax(scores, -1) if mask is None else _softmax_or_zeros(scores)
-    return dropout(weights, dropout_p) @ value
+    scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
+    return _weights(query, key, mask, scale, dropout_p, or_nan=False) @ value
 
 
 class MultiheadAttention(nn.Module):
@@ -137,9 +137,9 @@ class MultiheadAttention(nn.Module):
         return tuple(map(linear, (query, key, value), weights, biases))
 
     def forward(
-        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None,
-        need_weights: bool = True, attn_mask: Tensor | None = None,
-        average_attn_weights: bool = True, is_causal: bool = False,
+        self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Mask = None,
+        need_weights: bool = True, attn_mask: Mask = None, average_attn_weights: bool = True,
+        is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
         """Attend; returns the output, shaped as `query`, and the weights (N, L, S) or None.
 
@@ -165,23 +165,18 @@ class MultiheadAttention(nn.Module):
         heads = self.num_heads, self.head_dim
         q_NHLD, k_NHSD, v_NHSD = (x.unflatten(-1, heads).permute(1, 2, 0, 3) for x in (q, k, v))
         mask = self._merge_masks(key_padding_mask, attn_mask, k_NHSD)
-        p = self.dropout if self.training else 0.0
-        weights: Tensor | None = None
-        if need_weights:
-            weights = dropout(softmax(_scores(q_NHLD, k_NHSD, mask), -1), p)
-            y_NHLD = weights @ v_NHSD
-            weights = weights.mean(1) if average_attn_weights else weights
-            weights = weights if batched else weights.squeeze(0)
-        else:
-            y_NHLD = scaled_dot_product_attention(q_NHLD, k_NHSD, v_NHSD, mask, p)
-        y_LNE = self.out_proj(y_NHLD.permute(2, 0, 1, 3).flatten(2))
+        scale, p = 1 / math.sqrt(self.head_dim), self.dropout if self.training else 0.0
+        weights = _weights(q_NHLD, k_NHSD, mask, scale, p, or_nan=need_weights)
+        y = self.out_proj((weights @ v_NHSD).permute(2, 0, 1, 3).flatten(2))
+        if need_weights and average_attn_weights:
+            weights = weights.mean(1)
         if not batched:
-            return y_LNE.squeeze(1), weights
-        return y_LNE.transpose(0, 1) if self.batch_first else y_LNE, weights
+            y, weights = y.squeeze(1), weights.squeeze(0)
+        elif self.batch_first:
+            y = y.transpose(0, 1)
+        return y, weights if need_weights else None
 
-    def _merge_masks(
-        self, padding: Tensor | None, attn_mask: Tensor | None, k_NHSD: Tensor
-    ) -> Tensor | None:
+    def _merge_masks(self, padding: Mask, attn_mask: Mask, k_NHSD: Tensor) -> Mask:
         """Both masks as one that is added to the scores (N, H, L, S)."""
         merged = _as_scores(attn_mask, k_NHSD.dtype, hidden=True)
         if merged is not None and merged.dim() == 3:
@@ -195,7 +190,7 @@ class MultiheadAttention(nn.Module):
         # The keys that were added may always be seen.
         return pad(merged, (0, k_NHSD.shape[2] - merged.shape[-1]))
 
-    def _check(self, *inputs: Tensor, padding: Tensor | None, mask: Tensor | None) -> None:
+    def _check(self, *inputs: Tensor, padding: Mask, mask: Mask) -> None:
         """Raises RuntimeError, naming the sizes, where they do not fit."""
         q, k, v = (tuple(each.shape) for each in inputs)
         if {len(q), len(k), len(v)} not in ({2}, {3}):

@@ -20,20 +20,13 @@ from torch import Tensor, nn
 from fathom.scratch.nn import init
 from fathom.scratch.nn.activation import relu
 from fathom.scratch.nn.activation_smooth import gelu
-from fathom.scratch.nn.attention import MultiheadAttention
+from fathom.scratch.nn.attention import Mask, MultiheadAttention
 from fathom.scratch.nn.dropout import Dropout
 from fathom.scratch.nn.linear import Linear
 from fathom.scratch.nn.normalisation import LayerNorm
 
 Activation = str | Callable[[Tensor], Tensor]
-
-
-def _activation(activation: Activation) -> Callable[[Tensor], Tensor]:
-    if not isinstance(activation, str):
-        return activation
-    if activation not in ("relu", "gelu"):
-        raise RuntimeError(f"activation should be relu/gelu, not {activation}")
-    return relu if activation == "relu" else gelu
+ACTIVATIONS = {"relu": relu, "gelu": gelu}
 
 
 class _Block(nn.Module):
@@ -56,7 +49,11 @@ class _Block(nn.Module):
         self.linear1 = Linear(d_model, dim_feedforward, **on)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, **on)
-        self.norm_first, self.activation = norm_first, _activation(activation)
+        if isinstance(activation, str):
+            if activation not in ACTIVATIONS:
+                raise RuntimeError(f"activation should be relu/gelu, not {activation}")
+            activation = ACTIVATIONS[activation]
+        self.norm_first, self.activation = norm_first, activation
         parts = range(1, len(self.attentions) + 2)
         for n in parts:
             self.add_module(f"norm{n}", LayerNorm(d_model, layer_norm_eps, **on))
@@ -82,8 +79,8 @@ class TransformerEncoderLayer(_Block):
     attentions = ("self_attn",)
 
     def forward(
-        self, src: Tensor, src_mask: Tensor | None = None,
-        src_key_padding_mask: Tensor | None = None, is_causal: bool = False,
+        self, src: Tensor, src_mask: Mask = None, src_key_padding_mask: Mask = None,
+        is_causal: bool = False,
     ) -> Tensor:  # fmt: skip
         """`src_mask` (S, S) or (N H, S, S), `src_key_padding_mask` (N, S): True hides a token."""
         masks = src_key_padding_mask, False, src_mask
@@ -97,10 +94,9 @@ class TransformerDecoderLayer(_Block):
     attentions = ("self_attn", "multihead_attn")
 
     def forward(
-        self, tgt: Tensor, memory: Tensor, tgt_mask: Tensor | None = None,
-        memory_mask: Tensor | None = None, tgt_key_padding_mask: Tensor | None = None,
-        memory_key_padding_mask: Tensor | None = None, tgt_is_causal: bool = False,
-        memory_is_causal: bool = False,
+        self, tgt: Tensor, memory: Tensor, tgt_mask: Mask = None, memory_mask: Mask = None,
+        tgt_key_padding_mask: Mask = None, memory_key_padding_mask: Mask = None,
+        tgt_is_causal: bool = False, memory_is_causal: bool = False,
     ) -> Tensor:  # fmt: skip
         """`tgt_mask` (T, T) hides the tokens to come, `memory_mask` (T, S) parts of the memory."""
         masks = tgt_key_padding_mask, False, tgt_mask
@@ -123,7 +119,7 @@ class TransformerEncoder(nn.Module):
         self.enable_nested_tensor, self.mask_check = enable_nested_tensor, mask_check
 
     def forward(
-        self, src: Tensor, mask: Tensor | None = None, src_key_padding_mask: Tensor | None = None,
+        self, src: Tensor, mask: Mask = None, src_key_padding_mask: Mask = None,
         is_causal: bool | None = None,
     ) -> Tensor:  # fmt: skip
         for layer in self.layers:
@@ -142,10 +138,9 @@ class TransformerDecoder(nn.Module):
         self.num_layers, self.norm = num_layers, norm
 
     def forward(
-        self, tgt: Tensor, memory: Tensor, tgt_mask: Tensor | None = None,
-        memory_mask: Tensor | None = None, tgt_key_padding_mask: Tensor | None = None,
-        memory_key_padding_mask: Tensor | None = None, tgt_is_causal: bool | None = None,
-        memory_is_causal: bool = False,
+        self, tgt: Tensor, memory: Tensor, tgt_mask: Mask = None, memory_mask: Mask = None,
+        tgt_key_padding_mask: Mask = None, memory_key_padding_mask: Mask = None,
+        tgt_is_causal: bool | None = None, memory_is_causal: bool = False,
     ) -> Tensor:  # fmt: skip
         masks = tgt_mask, memory_mask, tgt_key_padding_mask, memory_key_padding_mask
         for layer in self.layers:
@@ -196,11 +191,11 @@ class Transformer(nn.Module):
         return torch.full((sz, sz), float("-inf"), device=device, dtype=dtype).triu_(1)
 
     def forward(
-        self, src: Tensor, tgt: Tensor, src_mask: Tensor | None = None,
-        tgt_mask: Tensor | None = None, memory_mask: Tensor | None = None,
-        src_key_padding_mask: Tensor | None = None, tgt_key_padding_mask: Tensor | None = None,
-        memory_key_padding_mask: Tensor | None = None, src_is_causal: bool | None = None,
-        tgt_is_causal: bool | None = None, memory_is_causal: bool = False,
+        self, src: Tensor, tgt: Tensor, src_mask: Mask = None, tgt_mask: Mask = None,
+        memory_mask: Mask = None, src_key_padding_mask: Mask = None,
+        tgt_key_padding_mask: Mask = None, memory_key_padding_mask: Mask = None,
+        src_is_causal: bool | None = None, tgt_is_causal: bool | None = None,
+        memory_is_causal: bool = False,
     ) -> Tensor:  # fmt: skip
         """Encode `src`, decode `tgt`; the result has the shape of `tgt`."""
         batch = 0 if self.batch_first else 1
