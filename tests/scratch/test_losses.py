@@ -65,7 +65,7 @@ def test_an_ignored_label_hides_an_infinite_loss() -> None:
 
 @pytest.mark.parametrize("name", ["cross_entropy", "nll_loss", "multi_margin_loss"])
 def test_a_label_out_of_range_is_named_with_its_place(name: str) -> None:
-    with pytest.raises(IndexError, match=r"target 5 at position \[2\].*5 classes, 0 to 4"):
+    with pytest.raises(IndexError, match=r"target 5 at position \[2\] is out of .*5 classes"):
         getattr(functional, name)(torch.zeros(3, 5), torch.tensor([0, 4, 5]))
     with pytest.raises(IndexError, match="target -1 at position"):
         getattr(functional, name)(torch.zeros(3, 5), torch.tensor([0, -1, 2]))

@@ -15,7 +15,7 @@ from fathom.scratch.nn.layer import binder, layer
 FLAGS = signature(lambda size_average=None, reduce=None, reduction="mean": None).parameters
 
 
-def _settle(settings: dict[str, Any]) -> None:
+def _fold_flags(settings: dict[str, Any]) -> None:
     """Fold the older pair of flags, which torch still accepts, into `reduction`."""
     average, reduce = settings.pop("size_average", None), settings.pop("reduce", None)
     if average is not None or reduce is not None:
@@ -41,53 +41,51 @@ def reduce_loss(name: str, losses: Tensor, reduction: str, weights: Tensor | Non
     return losses.sum() / (losses.numel() if weights is None else weights.sum())
 
 
-def same_shape(name: str, **tensors: Tensor | None) -> None:
-    """Raises ValueError unless the shapes are equal: (4, 1) and (4,) would broadcast to (4, 4)."""
-    shapes = {key: tuple(each.shape) for key, each in tensors.items() if each is not None}
-    if len(set(shapes.values())) > 1:
-        found = ", ".join(f"{key} {shape}" for key, shape in shapes.items())
-        raise ValueError(f"{name}: shapes must be equal, got {found}")
+def shapes(**tensors: Tensor | None) -> str:
+    """Names and sizes, for an error."""
+    given = {name: tuple(each.shape) for name, each in tensors.items() if each is not None}
+    return ", ".join(f"{name} {shape}" for name, shape in given.items())
 
 
-def loss(arguments: str, alike: str = "target input") -> Callable[[Callable], Callable[..., Any]]:
+def loss(
+    arguments: str, alike: str = "target input", check: Any = lambda settings: None
+) -> Callable[[Callable], Callable[..., Any]]:
     """Decorate a function that gives a loss for each element: what it gives is reduced.
 
     `arguments` are torch's, in its order: those of the function and `size_average`, `reduce` and
-    `reduction`. Those named in `alike` must have one shape. Where the mean shall be weighted, the
-    function gives a pair, losses and weights.
+    `reduction`. Those named in `alike` must have one shape: (4, 1) and (4,) would broadcast to
+    (4, 4). `check` looks at the settings. Where the mean shall be weighted, the function gives a
+    pair, losses and weights.
     """
 
     def decorate(losses: Callable) -> Callable[..., Any]:
+        name = losses.__name__
         known = {**signature(losses).parameters, **FLAGS}
-        takes = Signature([known[name] for name in arguments.split()])
-        bind = binder(losses.__name__, takes)
+        takes = Signature([known[each] for each in arguments.split()])
+        bind = binder(name, takes)
+
+        def settle(settings: dict[str, Any]) -> None:
+            _fold_flags(settings)
+            check(settings)
 
         @functools.wraps(losses)
         def public(*args: Any, **named: Any) -> Tensor:
             values = bind(args, named)
-            _settle(values)
+            settle(values)
             reduction = values.pop("reduction")
-            if alike:
-                same_shape(losses.__name__, **{name: values[name] for name in alike.split()})
-            found, weights = losses(**values), None
-            if isinstance(found, tuple):
-                found, weights = found
-            return reduce_loss(losses.__name__, found, reduction, weights)
+            compared = {each: values[each] for each in alike.split() if values[each] is not None}
+            if len({tensor.shape for tensor in compared.values()}) > 1:
+                raise ValueError(f"{name}: shapes must be equal, got {shapes(**compared)}")
+            found = losses(**values)
+            found, weights = found if isinstance(found, tuple) else (found, None)
+            return reduce_loss(name, found, reduction, weights)
 
-        public.__signature__ = takes  # type: ignore[attr-defined]
+        vars(public).update(__signature__=takes, settle=settle)
         return public
 
     return decorate
 
 
-def loss_layer(
-    name: str, function: Callable[..., Any], *, without: str = "",
-    check: Callable[[dict[str, Any]], None] = lambda settings: None,
-) -> Any:  # fmt: skip
-    """`layer`, for a loss; `check` looks at the settings."""
-
-    def prepare(settings: dict[str, Any]) -> None:
-        _settle(settings)
-        check(settings)
-
-    return layer(name, function, without=without, prepare=prepare)
+def loss_layer(name: str, function: Callable[..., Any], *, without: str = "") -> Any:
+    """`layer`, for a loss."""
+    return layer(name, function, without=without, prepare=vars(function)["settle"])

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from fathom.scratch.nn.activation_smooth import logsigmoid
 from fathom.scratch.nn.elementwise import HALF, elementwise, exp
 from fathom.scratch.nn.linear import Linear, linear
-from fathom.scratch.nn.loss_base import loss, loss_layer
+from fathom.scratch.nn.loss_base import loss, loss_layer, shapes
 from fathom.scratch.nn.softmax import log_softmax, softmax
 
 
@@ -40,11 +40,12 @@ def _log_of_rest(p: Tensor) -> Tensor:
 @loss("input target weight size_average reduce reduction")
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """-(t log p + (1 - t) log(1 - p)) for a probability p = `input` and a target t."""
-    if input.device.type == "cpu" and ((input < 0) | (input > 1)).any():
-        raise RuntimeError(
-            "binary_cross_entropy: all elements of input should be between 0 and 1, found "
-            f"{input.min().item():g} to {input.max().item():g}"
-        )
+    if input.device.type == "cpu" and input.numel():
+        low, high = map(float, input.aminmax())
+        if not 0 <= low <= high <= 1:
+            raise RuntimeError(
+                f"binary_cross_entropy: input must be between 0 and 1, found {low:g} to {high:g}"
+            )
     losses = (target - 1) * _log_of_rest(input) - target * _log_of(input)
     return losses if weight is None else losses * weight
 
@@ -65,7 +66,7 @@ def binary_cross_entropy_with_logits(
 
 
 def of_labels(
-    name: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int | None,
+    name: str, input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: float,
     losses: Callable[[Tensor], Tensor],
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """The `losses` of labels, 0 where these are `ignore_index`; the weights to divide a mean by.
@@ -74,43 +75,33 @@ def of_labels(
     """
     dim = min(input.dim() - 1, 1)
     expected = (*input.shape[:dim], *input.shape[dim + 1 :])
-    if input.dim() == 0 or target.shape != expected:
+    whole = target.dtype in (torch.int64, torch.uint8)
+    if not whole or input.dim() == 0 or target.shape != expected:
         raise ValueError(
-            f"{name}: for an input of shape {tuple(input.shape)} the labels must be "
-            f"{len(expected)}-D with shape {expected}, got {tuple(target.shape)}"
+            f"{name}: for an input {tuple(input.shape)} the labels must be int64 {expected}, got "
+            f"{target.dtype} {tuple(target.shape)}"
         )
     classes = input.shape[dim]
-    if target.dtype not in (torch.int64, torch.uint8):
-        raise RuntimeError(f"{name}: expected labels of type int64 (Long), got {target.dtype}")
     if weight is not None and weight.shape != (classes,):
-        raise RuntimeError(
-            f"{name}: weight tensor should be defined either for all {classes} classes or no "
-            f"classes but got weight tensor of shape {tuple(weight.shape)}"
+        raise ValueError(
+            f"{name}: weight must be ({classes},), one for each class, got {tuple(weight.shape)}"
         )
-    index, found, ignored = target.long(), None, None
     # Reading labels would make the processor wait for a device, which checks them itself.
-    readable = target.device.type == "cpu"
-    if readable and (ignore_index is None or ignore_index < 0):
+    index, readable = target.long(), target.device.type == "cpu"
+    if readable and not 0 <= ignore_index < classes:
         # What looks up each label raises at one that is out of range, be it wrong or ignored.
         with suppress(RuntimeError):
-            found = losses(index)
-    if found is None:
-        ignored = torch.zeros_like(index, dtype=torch.bool)
-        ignored = ignored if ignore_index is None else index == ignore_index
-        wrong = ((index < 0) | (index >= classes)) & ~ignored
-        if readable and wrong.any():
-            where = [int(i) for i in wrong.nonzero()[0]]
-            raise IndexError(
-                f"{name}: target {int(target[wrong][0])} at position {where} is out of bounds: the "
-                f"input has {classes} classes, 0 to {classes - 1}"
-            )
-        index = index.masked_fill(ignored, 0)
-        found = losses(index)
-    if ignored is None and weight is None:
-        return found, None
+            return losses(index), None if weight is None else weight[index]
+    ignored = index == ignore_index
+    wrong = (index != index.clamp(0, classes - 1)) & ~ignored
+    if readable and wrong.any():
+        where, label = wrong.nonzero()[0].tolist(), int(target[wrong][0])
+        raise IndexError(
+            f"{name}: target {label} at position {where} is out of bounds for {classes} classes"
+        )
+    index = index.masked_fill(ignored, 0)
+    found = losses(index)
     weights = torch.ones_like(found) if weight is None else weight[index]
-    if ignored is None:
-        return found, weights
     # Not a product with 0: the loss may be infinite.
     return found.masked_fill(ignored, 0), weights.masked_fill(ignored, 0)
 
@@ -171,13 +162,11 @@ def cross_entropy(
     dim = min(input.dim() - 1, 1)
     wide = input.float() if input.dtype in HALF else input
     if target.shape == input.shape:
-        if not target.is_floating_point():
+        if not target.is_floating_point() or ignore_index >= 0:
             raise RuntimeError(
-                "cross_entropy: expected floating point type for target with class probabilities, "
-                f"got {target.dtype}"
+                "cross_entropy: class probabilities must be floating point, without ignore_index, "
+                f"got {target.dtype} and {ignore_index}"
             )
-        if ignore_index >= 0:
-            raise RuntimeError("cross_entropy: ignore_index does not go with probabilities")
         return _surprise(wide, target, weight, label_smoothing, dim).to(input.dtype)
 
     def losses(index: Tensor) -> Tensor:
@@ -203,28 +192,25 @@ def linear_cross_entropy(
     they change no result, and are not used here.
     """
     sizes = linear_weight.shape[:-1]
-    fits = input.shape[-1:] == linear_weight.shape[-1:] and len(sizes) >= 1
-    if not fits or input.dim() not in ((1, 2) if len(sizes) == 1 else (2,)):
+    fits = input.dim() == 2 if len(sizes) > 1 else input.dim() in (1, 2) and len(sizes) == 1
+    if not fits or (linear_bias is not None and linear_bias.shape != sizes):
         raise RuntimeError(
-            "linear_cross_entropy: expected input (N, I) and linear_weight (C, *, I), or (I,) and "
-            f"(C, I), got {tuple(input.shape)} and {tuple(linear_weight.shape)}"
-        )
-    if linear_bias is not None and linear_bias.shape != sizes:
-        raise RuntimeError(
-            f"linear_cross_entropy: linear_bias {tuple(linear_bias.shape)} must be {tuple(sizes)}"
+            "linear_cross_entropy: expected (N, I), (C, *, I) and (C, *), or (I,), (C, I) and (C,)"
+            f", got {shapes(input=input, linear_weight=linear_weight, linear_bias=linear_bias)}"
         )
     bias = None if linear_bias is None else linear_bias.flatten()
-    logits = linear(input, linear_weight.flatten(0, -2), bias).reshape(*input.shape[:-1], *sizes)
+    logits = linear(input, linear_weight.flatten(0, -2), bias).unflatten(-1, sizes)
     if target.shape == logits.shape and ignore_index is not None:
         raise RuntimeError("linear_cross_entropy: ignore_index does not go with probabilities")
-    ignore, rest = -100 if ignore_index is None else ignore_index, (reduction, label_smoothing)
-    return cross_entropy(logits, target, weight, None, ignore, None, *rest)
+    ignore = -100 if ignore_index is None else ignore_index
+    return cross_entropy(logits, target, weight, None, ignore, None, reduction, label_smoothing)
+
+
+SHOWN = "reduction", "ignore_index", "label_smoothing", "options"
 
 
 class LinearCrossEntropyLoss(nn.Module):
     """A linear layer and the cross-entropy of its outputs; `out_features` adds sizes after C."""
-
-    weight: Tensor | None
 
     def __init__(
         self, in_features: int, num_classes: int, *, out_features: tuple[int, ...] = (),
@@ -243,17 +229,15 @@ class LinearCrossEntropyLoss(nn.Module):
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         sizes, bias = (self.num_classes, *self.out_features), self.linear.bias
         return linear_cross_entropy(
-            input, self.linear.weight.reshape(*sizes, self.linear.in_features), target,
-            linear_bias=None if bias is None else bias.reshape(sizes), weight=self.weight,
-            reduction=self.reduction, ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing, options=self.options,
+            input, self.linear.weight.unflatten(0, sizes), target,
+            linear_bias=None if bias is None else bias.unflatten(0, sizes),
+            **{name: getattr(self, name) for name in ("weight", *SHOWN)},
         )  # fmt: skip
 
     def extra_repr(self) -> str:
-        names = "num_classes out_features bias reduction ignore_index label_smoothing options"
-        values = vars(self) | {"bias": self.linear.bias is not None}
-        shown = [f"{name}={values[name]}" for name in names.split()]
-        return ", ".join([f"in_features={self.linear.in_features}", *shown])
+        linear = f"in_features={self.linear.in_features}, num_classes={self.num_classes}"
+        linear += f", out_features={self.out_features}, bias={self.linear.bias is not None}"
+        return ", ".join([linear, *(f"{name}={getattr(self, name)}" for name in SHOWN)])
 
 
 BCELoss = loss_layer("BCELoss", binary_cross_entropy)

@@ -9,6 +9,7 @@ Shapes   N batch, C classes, D features.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from fathom.scratch.nn.activation import relu
 from fathom.scratch.nn.activation_smooth import logsigmoid
 from fathom.scratch.nn.distance import PairwiseDistance, pairwise_distance
 from fathom.scratch.nn.layer import layer
-from fathom.scratch.nn.loss_base import loss, loss_layer, reduce_loss
+from fathom.scratch.nn.loss_base import loss, loss_layer, reduce_loss, shapes
 from fathom.scratch.nn.loss_classification import binary_cross_entropy_with_logits, of_labels
 
 
@@ -39,10 +40,10 @@ def multilabel_soft_margin_loss(
 
 def _check_p(settings: dict[str, Any]) -> None:
     if settings["p"] not in (1, 2):
-        raise ValueError(f"MultiMarginLoss: only p == 1 and p == 2 supported, got {settings['p']}")
+        raise ValueError(f"multi_margin_loss: p must be 1 or 2, got {settings['p']}")
 
 
-@loss("input target p margin weight size_average reduce reduction", alike="")
+@loss("input target p margin weight size_average reduce reduction", "", _check_p)
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
@@ -50,7 +51,6 @@ def multi_margin_loss(
 
     `input` is (N, C) or (C,), `target` (N,) or (); `weight` has a number for each class.
     """
-    _check_p({"p": p})
 
     def losses(index: Tensor) -> Tensor:
         label = index.unsqueeze(-1)
@@ -58,7 +58,8 @@ def multi_margin_loss(
         missing = missing if weight is None else missing * weight[label]
         return missing.scatter(-1, label, 0).sum(-1) / input.shape[-1]
 
-    return of_labels("multi_margin_loss", input, target, weight, None, losses)[0]
+    # None is ignored, as none is infinite. The mean is over all labels, whatever their weights.
+    return of_labels("multi_margin_loss", input, target, weight, math.inf, losses)[0]
 
 
 class _Missing(torch.autograd.Function):
@@ -114,8 +115,8 @@ def cosine_embedding_loss(
     """
     if input1.dim() not in (1, 2) or target.shape != input1.shape[:-1]:
         raise RuntimeError(
-            "cosine_embedding_loss: expected inputs (N, D) or (D,) and target (N,) or (), got "
-            f"{tuple(input1.shape)} and {tuple(target.shape)}"
+            "cosine_embedding_loss: expected inputs (N, D) and target (N,), or (D,) and (), got "
+            f"{shapes(input1=input1, target=target)}"
         )
     lengths = [x.square().sum(-1) + 1e-12 for x in (input1, input2)]
     cosine = (input1 * input2).sum(-1) / (lengths[0] * lengths[1]).sqrt()
@@ -144,17 +145,15 @@ def triplet_margin_with_distance_loss(
     """max(0, margin + d(a, p) - d(a, n)); with `swap`, d(p, n) if that is less than d(a, n)."""
     _check_margin({"margin": margin})
     if not anchor.dim() == positive.dim() == negative.dim():
-        raise RuntimeError(
-            "triplet_margin_loss: anchor, positive and negative must agree in dimensions, got "
-            f"{tuple(anchor.shape)}, {tuple(positive.shape)} and {tuple(negative.shape)}"
-        )
+        got = shapes(anchor=anchor, positive=positive, negative=negative)
+        raise RuntimeError(f"triplet_margin_loss: inputs must agree in dimensions, got {got}")
     distance = distance_function or pairwise_distance
     near, far = distance(anchor, positive), distance(anchor, negative)
     far = torch.minimum(far, distance(positive, negative)) if swap else far
     return reduce_loss("triplet_margin_loss", (margin + near - far).clamp(min=0), reduction)
 
 
-@loss("anchor positive negative margin p eps swap size_average reduce reduction", alike="")
+@loss("anchor positive negative margin p eps swap size_average reduce reduction", "", _check_margin)
 def triplet_margin_loss(
     anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2,
     eps: float = 1e-6, swap: bool = False,
@@ -173,12 +172,12 @@ def _with_distance(settings: dict[str, Any]) -> None:
 
 SoftMarginLoss = loss_layer("SoftMarginLoss", soft_margin_loss)
 MultiLabelSoftMarginLoss = loss_layer("MultiLabelSoftMarginLoss", multilabel_soft_margin_loss)
-MultiMarginLoss = loss_layer("MultiMarginLoss", multi_margin_loss, check=_check_p)
+MultiMarginLoss = loss_layer("MultiMarginLoss", multi_margin_loss)
 MultiLabelMarginLoss = loss_layer("MultiLabelMarginLoss", multilabel_margin_loss)
 HingeEmbeddingLoss = loss_layer("HingeEmbeddingLoss", hinge_embedding_loss)
 CosineEmbeddingLoss = loss_layer("CosineEmbeddingLoss", cosine_embedding_loss)
 MarginRankingLoss = loss_layer("MarginRankingLoss", margin_ranking_loss)
-TripletMarginLoss = loss_layer("TripletMarginLoss", triplet_margin_loss, check=_check_margin)
+TripletMarginLoss = loss_layer("TripletMarginLoss", triplet_margin_loss)
 TripletMarginWithDistanceLoss = layer(
     "TripletMarginWithDistanceLoss", triplet_margin_with_distance_loss, prepare=_with_distance
 )

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fathom.scratch.nn.elementwise import elementwise, exp
-from fathom.scratch.nn.loss_base import loss, loss_layer
+from fathom.scratch.nn.loss_base import loss, loss_layer, shapes
 
 
 def _weighted(losses: Tensor, weight: Tensor | None) -> Any:
@@ -42,21 +42,20 @@ def _huber(d: Tensor, delta: float) -> tuple[Tensor, Tensor]:
     return d.sub(m, alpha=0.5).mul_(m), m
 
 
-@loss("input target reduction delta weight", alike="target input weight")
+def _check_delta(settings: dict[str, Any]) -> None:
+    delta = settings["delta"]
+    if not isinstance(delta, int | float) or delta <= 0:
+        raise ValueError(f"huber_loss: delta must be a number greater than 0, got {delta}")
+
+
+@loss("input target reduction delta weight", "target input weight", _check_delta)
 def huber_loss(
     input: Tensor, target: Tensor, delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
     """Half the square of a difference up to `delta`, a straight line beyond."""
-    if delta <= 0:
-        raise RuntimeError(f"huber_loss: delta is {delta}, must be greater than 0")
     losses = _huber(input - target, delta)
     # Unlike its sisters' in torch, a weighted mean is over all elements.
     return losses if weight is None else losses * weight
-
-
-def _check_delta(settings: dict[str, Any]) -> None:
-    if not isinstance(settings["delta"], int | float):
-        raise TypeError(f"delta must be a float or int, got: {type(settings['delta'])}")
 
 
 @loss("input target size_average reduce reduction beta")
@@ -101,13 +100,9 @@ def gaussian_nll_loss(
         var = var.unsqueeze(-1)
     sizes = zip(input.shape, var.shape, strict=False)
     if var.dim() != input.dim() or sum(v for x, v in sizes if x != v) > 1:
-        raise ValueError(
-            f"gaussian_nll_loss: var is of incorrect size {tuple(var.shape)} for an input of "
-            f"{tuple(input.shape)}"
-        )
-    with torch.no_grad():  # the floor has no slope of its own: var is learned through it
-        floor = (eps - var).clamp_(min=0)
-    var = var + floor
+        got = shapes(input=input, var=var)
+        raise ValueError(f"gaussian_nll_loss: var must be of the input's shape, got {got}")
+    var = var + (eps - var.detach()).clamp_(min=0)  # var is learned through the floor
     losses = 0.5 * (var.log() + (input - target).square() / var)
     return losses + 0.5 * math.log(2 * math.pi) if full else losses
 
@@ -126,7 +121,7 @@ def kl_div(input: Tensor, target: Tensor, log_target: bool = False) -> Tensor:
 
 MSELoss = loss_layer("MSELoss", mse_loss, without="weight")
 L1Loss = loss_layer("L1Loss", l1_loss, without="weight")
-HuberLoss = loss_layer("HuberLoss", huber_loss, without="weight", check=_check_delta)
+HuberLoss = loss_layer("HuberLoss", huber_loss, without="weight")
 SmoothL1Loss = loss_layer("SmoothL1Loss", smooth_l1_loss)
 PoissonNLLLoss = loss_layer("PoissonNLLLoss", poisson_nll_loss)
 GaussianNLLLoss = loss_layer("GaussianNLLLoss", gaussian_nll_loss)
