@@ -126,17 +126,16 @@ def ctc_loss(
     in_a_row = targets.dim() == 1 and batched
     limit = targets.numel() if in_a_row else targets.shape[-1]
     sizes = _as_lengths("target_lengths", target_lengths, n, limit).to(device)
-    labels = torch.full((n, int(sizes.max()) if n else 0), blank, device=device)
-    beyond = (sizes <= _column(labels.shape[1], sizes)).T
-    given = targets.to(device, torch.int64)
+    longest = int(sizes.max()) if n else 0
+    beyond = (sizes <= _column(longest, sizes)).T
+    labels = targets.to(device, torch.int64)
     if in_a_row:
-        labels = labels.masked_scatter(~beyond, given)
-    else:
-        labels = given.reshape(n, -1)[:, : labels.shape[1]].masked_fill(beyond, blank)
+        labels = labels.new_zeros(n, longest).masked_scatter(~beyond, labels)
+    labels = labels.reshape(n, labels.shape[-1])[:, :longest].masked_fill(beyond, blank)
     low, high = map(int, labels.aminmax()) if labels.numel() else (0, 0)
     if not 0 <= low <= high < c:
         raise RuntimeError(f"ctc_loss: labels must be 0 to {c - 1}, found {low} to {high}")
-    places = labels.new_full((2 * labels.shape[1] + 1, n), blank)
+    places = labels.new_full((2 * longest + 1, n), blank)
     places[1::2] = labels.T
     losses = _CTC.apply(x_TNC, places, steps, 2 * sizes, blank)
     losses = losses.masked_fill(losses == math.inf, 0) if zero_infinity else losses
