@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from fathom.scratch.nn.linear import Linear
+from fathom.scratch.nn.loss_base import shapes
 from fathom.scratch.nn.softmax import log_softmax
 
 
@@ -38,25 +39,20 @@ class AdaptiveLogSoftmaxWithLoss(nn.Module):
         bounds = [0, *cutoffs, n_classes]
         if not cutoffs or any(low >= high or int(low) != low for low, high in pairwise(bounds)):
             raise ValueError(
-                "cutoffs should be a sequence of unique, positive integers sorted in an "
-                f"increasing order, each between 1 and n_classes-1 = {n_classes - 1}, got {cutoffs}"
+                f"cutoffs must be increasing integers from 1 to {n_classes - 1}, got {cutoffs}"
             )
-        on = {"device": device, "dtype": dtype}
         self.in_features, self.n_classes = in_features, n_classes
         self.cutoffs = [*cutoffs, n_classes]
         self.div_value, self.head_bias = div_value, head_bias
         self.shortlist_size, self.n_clusters = cutoffs[0], len(cutoffs)
         self.head_size = self.shortlist_size + self.n_clusters
-        self.head = Linear(in_features, self.head_size, bias=head_bias, **on)
+        self.head = Linear(in_features, self.head_size, head_bias, device, dtype)
         self.tail = nn.ModuleList()
         for i, (low, high) in enumerate(pairwise(self.cutoffs)):
             features = int(in_features // div_value ** (i + 1))
-            self.tail.append(
-                nn.Sequential(
-                    Linear(in_features, features, bias=False, **on),
-                    Linear(features, high - low, bias=False, **on),
-                )
-            )
+            narrow = Linear(in_features, features, False, device, dtype)
+            words = Linear(features, high - low, False, device, dtype)
+            self.tail.append(nn.Sequential(narrow, words))
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""
@@ -67,16 +63,12 @@ class AdaptiveLogSoftmaxWithLoss(nn.Module):
     def forward(self, input_: Tensor, target_: Tensor) -> ASMoutput:
         """log p of each target, computed in its own cluster only, and the mean of -log p."""
         if target_.dim() > 1 or input_.shape[:-1] != target_.shape:
-            raise RuntimeError(
-                "expected input (N, I) and target (N,), or (I,) and (), got "
-                f"{tuple(input_.shape)} and {tuple(target_.shape)}"
-            )
+            got = shapes(input=input_, target=target_)
+            raise RuntimeError(f"expected input (N, I) and target (N,), or (I,) and (), got {got}")
         input, target = input_.reshape(-1, input_.shape[-1]), target_.reshape(-1)
-        if len(target) and not 0 <= int(target.min()) <= int(target.max()) < self.n_classes:
-            raise RuntimeError(
-                f"Target values should be in [0, {self.n_classes - 1}], but values in range "
-                f"[{int(target.min())}, {int(target.max())}] were found."
-            )
+        low, high = map(int, target.aminmax()) if len(target) else (0, 0)
+        if not 0 <= low <= high < self.n_classes:
+            raise RuntimeError(f"target must be in [0, {self.n_classes - 1}], got [{low}, {high}]")
         choice, output = target, input.new_zeros(len(target))
         for i, (low, high) in enumerate(pairwise(self.cutoffs)):
             rows = ((target >= low) & (target < high)).nonzero().squeeze(1)

@@ -65,8 +65,6 @@ def _apply(function: Any, name: str, input: Tensor, dim: int | None, dtype: Any)
         return input.clone()
     # Half precision has three digits, too few for a long sum: compute in single, then round.
     wide = input.float() if input.dtype in HALF else input
-    if input.dim() == 0:
-        return function.apply(wide.reshape(1), 0).reshape(()).to(input.dtype)
     return function.apply(wide, dim).to(input.dtype)
 
 
