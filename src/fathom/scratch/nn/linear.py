@@ -54,26 +54,28 @@ class Identity(Module):
         return input
 
 
-def make_weight(module: Module, sizes: tuple[int, ...], bias: bool, device: Any, dtype: Any) -> Any:
-    """Give a layer its `weight` of these sizes and its `bias`, one number for each output."""
-    on = {"device": device, "dtype": dtype}
-    module.register_parameter("weight", Parameter(torch.empty(sizes, **on)))
-    module.register_parameter("bias", Parameter(torch.empty(sizes[0], **on)) if bias else None)
-
-
-class Linear(Module):
-    """y = x W^T + b (book 3.2): (*, in_features) to (*, out_features)."""
+class _Product(Module):
+    """What a layer that is one product learns: a weight, and a bias for each output."""
 
     weight: Parameter
     bias: Parameter | None
+
+    def __init__(self, sizes: tuple[int, ...], bias: bool, device: Any, dtype: Any) -> None:
+        super().__init__()
+        self.weight = Parameter(torch.empty(sizes, device=device, dtype=dtype))
+        shift = torch.empty(sizes[0], device=device, dtype=dtype)
+        self.register_parameter("bias", Parameter(shift) if bias else None)
+
+
+class Linear(_Product):
+    """y = x W^T + b (book 3.2): (*, in_features) to (*, out_features)."""
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, device: Any = None,
         dtype: torch.dtype | None = None,
     ) -> None:  # fmt: skip
-        super().__init__()
+        super().__init__((out_features, in_features), bias, device, dtype)
         self.in_features, self.out_features = in_features, out_features
-        make_weight(self, (out_features, in_features), bias, device, dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -87,22 +89,18 @@ class Linear(Module):
         return f"{sizes}, bias={self.bias is not None}"
 
 
-class Bilinear(Module):
+class Bilinear(_Product):
     """y_o = x1^T W_o x2 + b_o: (*, in1_features) and (*, in2_features) to (*, out_features)."""
-
-    weight: Parameter
-    bias: Parameter | None
 
     def __init__(
         self, in1_features: int, in2_features: int, out_features: int, bias: bool = True,
         device: Any = None, dtype: torch.dtype | None = None,
     ) -> None:  # fmt: skip
-        super().__init__()
         if in1_features <= 0:
             raise ValueError(f"in1_features must be > 0, but got {in1_features}")
+        super().__init__((out_features, in1_features, in2_features), bias, device, dtype)
         self.in1_features, self.in2_features = in1_features, in2_features
         self.out_features = out_features
-        make_weight(self, (out_features, in1_features, in2_features), bias, device, dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
