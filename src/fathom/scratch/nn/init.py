@@ -54,8 +54,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 def fans(tensor: Tensor) -> tuple[int, int]:
     """(inputs summed into an output, outputs fed by an input) of a weight (out, in, *kernel)."""
     if tensor.dim() < 2:
-        found = f"fewer than 2 dimensions, got sizes {list(tensor.shape)}"
-        raise ValueError(f"Fan in and fan out can not be computed for tensor with {found}")
+        raise ValueError(f"no fan_in of fewer than 2 dimensions, got sizes {list(tensor.shape)}")
     taps = math.prod(tensor.shape[2:])
     return tensor.shape[1] * taps, tensor.shape[0] * taps
 
@@ -140,7 +139,7 @@ def fan_in_uniform_(weight: Tensor, bias: Tensor | None) -> None:
 def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix: a linear layer that hands its input on."""
     if tensor.dim() != 2:
-        raise ValueError("Only tensors with 2 dimensions are supported")
+        raise ValueError(f"eye_: expected 2 dimensions, got sizes {list(tensor.shape)}")
     tensor.zero_().diagonal().fill_(1)
     return tensor
 
@@ -149,9 +148,9 @@ def eye_(tensor: Tensor) -> Tensor:
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """A one in the middle of the kernel: a convolution that hands its channels on."""
     if tensor.dim() not in (3, 4, 5):
-        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+        raise ValueError(f"dirac_: expected 3 to 5 dimensions, got sizes {list(tensor.shape)}")
     if tensor.shape[0] % groups:
-        raise ValueError("dim 0 must be divisible by groups")
+        raise ValueError(f"dirac_: {len(tensor)} outputs do not divide into {groups} groups")
     middle: tuple[Any, ...] = (..., *(size // 2 for size in tensor.shape[2:]))
     for group in tensor.zero_().chunk(groups):
         group[middle].diagonal().fill_(1)
@@ -162,7 +161,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Draws = None) -> Tensor:
     """A random rotation (rows or columns orthonormal), times `gain`."""
     if tensor.dim() < 2:
-        raise ValueError("Only tensors with 2 or more dimensions are supported")
+        raise ValueError(f"orthogonal_: needs 2 or more dimensions, got sizes {list(tensor.shape)}")
     normal = tensor.new_empty(tensor.shape).normal_(generator=generator).flatten(1)
     wide = normal.shape[0] < normal.shape[1]
     q, r = torch.linalg.qr(normal.T if wide else normal)
@@ -174,7 +173,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Draws = None) -> Ten
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Draws = None) -> Tensor:
     """Normal numbers, with the fraction `sparsity` of each column set to zero."""
     if tensor.dim() != 2:
-        raise ValueError("Only tensors with 2 dimensions are supported")
+        raise ValueError(f"sparse_: expected 2 dimensions, got sizes {list(tensor.shape)}")
     for column in tensor.normal_(0, std, generator=generator).t():
         column[torch.randperm(len(column))[: math.ceil(sparsity * len(column))]] = 0
     return tensor
