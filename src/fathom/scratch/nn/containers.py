@@ -55,8 +55,6 @@ Unflatten = layer(
 class _List(Module, MutableSequence[Any]):
     """A list whose members are registered: the first under 0, or under a name of its own."""
 
-    __hash__ = Module.__hash__
-
     def __len__(self) -> int:
         return len(self._modules)
 
