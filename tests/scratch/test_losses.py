@@ -65,7 +65,7 @@ def test_an_ignored_label_hides_an_infinite_loss() -> None:
 
 @pytest.mark.parametrize("name", ["cross_entropy", "nll_loss", "multi_margin_loss"])
 def test_a_label_out_of_range_is_named_with_its_place(name: str) -> None:
-    with pytest.raises(IndexError, match=r"target 5 at position \[2\] is out of .*5 classes"):
+    with pytest.raises(IndexError, match=r"target 5 at position \[2\] is none of 5 classes"):
         getattr(functional, name)(torch.zeros(3, 5), torch.tensor([0, 4, 5]))
     with pytest.raises(IndexError, match="target -1 at position"):
         getattr(functional, name)(torch.zeros(3, 5), torch.tensor([0, -1, 2]))
@@ -300,7 +300,7 @@ def test_adaptive_softmax(head_bias: bool) -> None:
     close(ours.log_prob(x), theirs.log_prob(x))
     many = torch.randn(200, 16, dtype=DOUBLE)
     assert torch.equal(ours.predict(many), theirs.predict(many))
-    with pytest.raises(RuntimeError, match=r"\[0, 19\].*\[0, 20\]"):
+    with pytest.raises(RuntimeError, match=r"0 to 19, got 0 to 20"):
         ours(x[:2], torch.tensor([0, 20]))
     with pytest.raises(ValueError, match="increasing"):
         nn.AdaptiveLogSoftmaxWithLoss(16, 20, [5, 5])

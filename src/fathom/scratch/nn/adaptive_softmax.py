@@ -39,7 +39,7 @@ class AdaptiveLogSoftmaxWithLoss(nn.Module):
         bounds = [0, *cutoffs, n_classes]
         if not cutoffs or any(low >= high or int(low) != low for low, high in pairwise(bounds)):
             raise ValueError(
-                f"cutoffs must be increasing integers from 1 to {n_classes - 1}, got {cutoffs}"
+                f"adaptive softmax: cutoffs must be increasing, 1 to {n_classes - 1}, got {cutoffs}"
             )
         self.in_features, self.n_classes = in_features, n_classes
         self.cutoffs = [*cutoffs, n_classes]
@@ -64,11 +64,12 @@ class AdaptiveLogSoftmaxWithLoss(nn.Module):
         """log p of each target, computed in its own cluster only, and the mean of -log p."""
         if target_.dim() > 1 or input_.shape[:-1] != target_.shape:
             got = shapes(input=input_, target=target_)
-            raise RuntimeError(f"expected input (N, I) and target (N,), or (I,) and (), got {got}")
+            raise RuntimeError(f"adaptive softmax: expected (N, I) and (N,), got {got}")
         input, target = input_.reshape(-1, input_.shape[-1]), target_.reshape(-1)
         low, high = map(int, target.aminmax()) if len(target) else (0, 0)
         if not 0 <= low <= high < self.n_classes:
-            raise RuntimeError(f"target must be in [0, {self.n_classes - 1}], got [{low}, {high}]")
+            last = self.n_classes - 1
+            raise RuntimeError(f"adaptive softmax: labels must be 0 to {last}, got {low} to {high}")
         choice, output = target, input.new_zeros(len(target))
         for i, (low, high) in enumerate(pairwise(self.cutoffs)):
             rows = ((target >= low) & (target < high)).nonzero().squeeze(1)

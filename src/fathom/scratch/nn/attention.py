@@ -193,14 +193,12 @@ class MultiheadAttention(nn.Module):
     def _check(self, *inputs: Tensor, padding: Mask, mask: Mask) -> None:
         """Raises RuntimeError, naming the sizes, where they do not fit."""
         q, k, v = (tuple(each.shape) for each in inputs)
-        if {len(q), len(k), len(v)} not in ({2}, {3}):
-            raise RuntimeError(
-                f"MultiheadAttention: inputs must be 3-D, or 2-D without a batch, got {q}, {k}, {v}"
-            )
         at = int(self.batch_first and len(q) == 3)  # where shapes have the length
-        batch = q[:at] + q[at + 1 : -1]
-        padded, wide = (*batch, k[at]), (math.prod(batch) * self.num_heads, q[at], k[at])
-        if (q[-1], k[-1], v[-1]) != (self.embed_dim, self.kdim, self.vdim):
+        batch, queries, keys = q[:at] + q[at + 1 : -1], q[at : at + 1], k[at : at + 1]
+        padded, wide = batch + keys, (math.prod(batch) * self.num_heads, *queries, *keys)
+        if {len(q), len(k), len(v)} not in ({2}, {3}):
+            wrong = "inputs must be 3-D, or 2-D without a batch"
+        elif (q[-1], k[-1], v[-1]) != (self.embed_dim, self.kdim, self.vdim):
             wrong = f"sizes must end in {self.embed_dim}, {self.kdim} and {self.vdim}"
         elif k[:-1] != v[:-1] or k[:at] + k[at + 1 : -1] != batch:
             wrong = "key must agree with value in length and batch, with query in batch"

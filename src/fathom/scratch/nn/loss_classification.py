@@ -43,9 +43,8 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     if input.device.type == "cpu" and input.numel():
         low, high = map(float, input.aminmax())
         if not 0 <= low <= high <= 1:
-            raise RuntimeError(
-                f"binary_cross_entropy: input must be between 0 and 1, found {low:g} to {high:g}"
-            )
+            seen = f"{low:g} to {high:g}"
+            raise RuntimeError(f"binary_cross_entropy: input must be between 0 and 1, found {seen}")
     losses = (target - 1) * _log_of_rest(input) - target * _log_of(input)
     return losses if weight is None else losses * weight
 
@@ -75,17 +74,15 @@ def of_labels(
     """
     dim = min(input.dim() - 1, 1)
     expected = (*input.shape[:dim], *input.shape[dim + 1 :])
-    whole = target.dtype in (torch.int64, torch.uint8)
-    if not whole or input.dim() == 0 or target.shape != expected:
-        raise ValueError(
-            f"{name}: for an input {tuple(input.shape)} the labels must be int64 {expected}, got "
-            f"{target.dtype} {tuple(target.shape)}"
-        )
+    if input.dim() == 0 or target.shape != expected:
+        got = shapes(input=input, target=target)
+        raise ValueError(f"{name}: expected labels {expected} for this input, got {got}")
+    if target.dtype not in (torch.int64, torch.uint8):
+        raise RuntimeError(f"{name}: expected labels of type int64 (Long), got {target.dtype}")
     classes = input.shape[dim]
     if weight is not None and weight.shape != (classes,):
-        raise ValueError(
-            f"{name}: weight must be ({classes},), one for each class, got {tuple(weight.shape)}"
-        )
+        got = shapes(weight=weight)
+        raise RuntimeError(f"{name}: expected one weight for each of {classes} classes, got {got}")
     # Reading labels would make the processor wait for a device, which checks them itself.
     index, readable = target.long(), target.device.type == "cpu"
     if readable and not 0 <= ignore_index < classes:
@@ -96,9 +93,7 @@ def of_labels(
     wrong = (index != index.clamp(0, classes - 1)) & ~ignored
     if readable and wrong.any():
         where, label = wrong.nonzero()[0].tolist(), int(target[wrong][0])
-        raise IndexError(
-            f"{name}: target {label} at position {where} is out of bounds for {classes} classes"
-        )
+        raise IndexError(f"{name}: target {label} at position {where} is none of {classes} classes")
     index = index.masked_fill(ignored, 0)
     found = losses(index)
     weights = torch.ones_like(found) if weight is None else weight[index]
@@ -162,11 +157,10 @@ def cross_entropy(
     dim = min(input.dim() - 1, 1)
     wide = input.float() if input.dtype in HALF else input
     if target.shape == input.shape:
-        if not target.is_floating_point() or ignore_index >= 0:
-            raise RuntimeError(
-                "cross_entropy: class probabilities must be floating point, without ignore_index, "
-                f"got {target.dtype} and {ignore_index}"
-            )
+        if not target.is_floating_point():
+            raise RuntimeError(f"cross_entropy: probabilities must be floats, got {target.dtype}")
+        if ignore_index >= 0:
+            raise RuntimeError("cross_entropy: ignore_index does not go with probabilities")
         return _surprise(wide, target, weight, label_smoothing, dim).to(input.dtype)
 
     def losses(index: Tensor) -> Tensor:
@@ -194,14 +188,10 @@ def linear_cross_entropy(
     sizes = linear_weight.shape[:-1]
     fits = input.dim() == 2 if len(sizes) > 1 else input.dim() in (1, 2) and len(sizes) == 1
     if not fits or (linear_bias is not None and linear_bias.shape != sizes):
-        raise RuntimeError(
-            "linear_cross_entropy: expected (N, I), (C, *, I) and (C, *), or (I,), (C, I) and (C,)"
-            f", got {shapes(input=input, linear_weight=linear_weight, linear_bias=linear_bias)}"
-        )
+        got = shapes(input=input, linear_weight=linear_weight, linear_bias=linear_bias)
+        raise RuntimeError(f"linear_cross_entropy: expected (N, I), (C, *, I), (C, *), got {got}")
     bias = None if linear_bias is None else linear_bias.flatten()
     logits = linear(input, linear_weight.flatten(0, -2), bias).unflatten(-1, sizes)
-    if target.shape == logits.shape and ignore_index is not None:
-        raise RuntimeError("linear_cross_entropy: ignore_index does not go with probabilities")
     ignore = -100 if ignore_index is None else ignore_index
     return cross_entropy(logits, target, weight, None, ignore, None, reduction, label_smoothing)
 

@@ -114,10 +114,8 @@ def cosine_embedding_loss(
     Inputs are (N, D) and the target (N,), or (D,) and ().
     """
     if input1.dim() not in (1, 2) or target.shape != input1.shape[:-1]:
-        raise RuntimeError(
-            "cosine_embedding_loss: expected inputs (N, D) and target (N,), or (D,) and (), got "
-            f"{shapes(input1=input1, target=target)}"
-        )
+        got = shapes(inputs=input1, target=target)
+        raise RuntimeError(f"cosine_embedding_loss: expected (N, D) and (N,), got {got}")
     lengths = [x.square().sum(-1) + 1e-12 for x in (input1, input2)]
     cosine = (input1 * input2).sum(-1) / (lengths[0] * lengths[1]).sqrt()
     alike = (1 - cosine).masked_fill(target != 1, 0)

@@ -101,7 +101,7 @@ def gaussian_nll_loss(
     sizes = zip(input.shape, var.shape, strict=False)
     if var.dim() != input.dim() or sum(v for x, v in sizes if x != v) > 1:
         got = shapes(input=input, var=var)
-        raise ValueError(f"gaussian_nll_loss: var must be of the input's shape, got {got}")
+        raise ValueError(f"gaussian_nll_loss: var must be like input, or 1 in one size, got {got}")
     var = var + (eps - var.detach()).clamp_(min=0)  # var is learned through the floor
     losses = 0.5 * (var.log() + (input - target).square() / var)
     return losses + 0.5 * math.log(2 * math.pi) if full else losses
