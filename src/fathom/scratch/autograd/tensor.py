@@ -40,7 +40,7 @@ class Operation(NamedTuple):
     def __call__(self, *inputs: Number, **settings: Any) -> Tensor:
         """Compute, and remember from what, if a derivative may be asked for."""
         dtype = np.result_type(*(x.data if isinstance(x, Tensor) else x for x in inputs))
-        tensors = tuple(x if isinstance(x, Tensor) else Tensor(_array(x, dtype)) for x in inputs)
+        tensors = tuple(as_tensor(x, dtype) for x in inputs)
         z = Tensor(self.compute(*(x.data for x in tensors), **settings))
         if _recording[-1] and any(x.requires_grad for x in tensors):
             z.requires_grad, z.operation, z.inputs, z.settings = True, self, tensors, settings
@@ -104,17 +104,18 @@ class Tensor:
     def __rmatmul__(self, other: Number) -> Tensor: return matmul(other, self)
     def __neg__(self) -> Tensor: return multiply(self, -1)
     def __abs__(self) -> Tensor: return absolute(self)
-    def __gt__(self, other: Number) -> Array: return self.data > _array(other)
-    def __lt__(self, other: Number) -> Array: return self.data < _array(other)
+    def __gt__(self, other: Number) -> Array: return self.data > as_tensor(other).data
+    def __lt__(self, other: Number) -> Array: return self.data < as_tensor(other).data
     def __bool__(self) -> bool: return bool(self.data)
     def __repr__(self) -> str: return f"Tensor({self.data}, requires_grad={self.requires_grad})"
     # fmt: on
 
 
-def _array(x: Number, dtype: Any = None) -> Array:
-    """`x` as an array; a plain number takes the type of its company."""
-    x = x.data if isinstance(x, Tensor) else x
-    return np.asarray(x, dtype=None if isinstance(x, Array) else dtype)
+def as_tensor(x: Number, dtype: Any = None) -> Tensor:
+    """`x` as a tensor; a plain number takes the type of its company."""
+    if isinstance(x, Tensor):
+        return x
+    return Tensor(x if isinstance(x, Array) else np.asarray(x, dtype))
 
 
 def linear(name: str, compute: Callable, transpose: Callable) -> Operation:
@@ -185,7 +186,7 @@ where: Operation = elementwise("where", np.where, lambda z, c, x, y: 0.0,
 
 def matmul(x: Number, y: Number) -> Tensor:
     """(..., n, k) @ (..., k, m) gives (..., n, m); a vector is a row on the left, else a column."""
-    x, y = (a if isinstance(a, Tensor) else Tensor(a) for a in (x, y))
+    x, y = as_tensor(x), as_tensor(y)
     if y.data.ndim == 1:
         return matmul(x, y.reshape(-1, 1))[..., 0]
     return product(x.reshape(1, -1), y)[..., 0, :] if x.data.ndim == 1 else product(x, y)
@@ -224,15 +225,13 @@ def pull_back(z: Tensor, g: Number = None, *, create_graph: bool = False) -> dic
         raise RuntimeError("this tensor was not computed from any that requires a gradient")
     if g is None and z.data.size != 1:
         raise RuntimeError(f"a gradient must be given: the shape is {z.shape}, no single number")
-    g = _array(1.0 if g is None else g, z.dtype) if not isinstance(g, Tensor) else g
-    cotangents = {id(z): broadcast(g, shape=z.shape)}
+    cotangents = {id(z): broadcast(as_tensor(1.0 if g is None else g, z.dtype), shape=z.shape)}
     with no_grad(recording=create_graph):
         for y in reversed(history(z)):
             for i, x in enumerate(y.inputs):
                 if x.requires_grad:
                     part = y.operation.pull(i, cotangents[id(y)], y, *y.inputs, **y.settings)
-                    known = cotangents.get(id(x))
-                    cotangents[id(x)] = part if known is None else known + part
+                    cotangents[id(x)] = cotangents[id(x)] + part if id(x) in cotangents else part
     return cotangents
 
 
@@ -256,11 +255,8 @@ def grad(
 
 def _variables(inputs: Sequence[Number]) -> list[Tensor]:
     """New tensors to differentiate by, tied to the given ones if those have a history."""
-    tensors = [x if isinstance(x, Tensor) else Tensor(x) for x in inputs]
-    return [
-        reshape(x, shape=x.shape) if x.requires_grad else Tensor(x.data, requires_grad=True)
-        for x in tensors
-    ]
+    tensors = [as_tensor(x) for x in inputs]
+    return [reshape(x, shape=x.shape) if x.requires_grad else Tensor(x.data, True) for x in tensors]
 
 
 def vjp(f: Function, inputs: Sequence[Number], v: Number = None) -> tuple[Tensor, list[Tensor]]:
@@ -274,8 +270,8 @@ def jvp(f: Function, inputs: Sequence[Number], v: Sequence[Number]) -> tuple[Ten
     """The value z = f(x) and J v, its change when the inputs move along v: by one walk forward."""
     variables = _variables(inputs)
     z = f(*variables)
-    tangents = (t if isinstance(t, Tensor) else Tensor(t) for t in v)
-    return z, push_forward(z, {id(x): t for x, t in zip(variables, tangents, strict=True)})
+    tangents = {id(x): as_tensor(t) for x, t in zip(variables, v, strict=True)}
+    return z, push_forward(z, tangents)
 
 
 def jacobian(f: Function, x: Number, *, forward: bool = False) -> Array:

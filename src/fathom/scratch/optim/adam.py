@@ -48,19 +48,15 @@ def adam(
 
 
 AMSGRAD = MEANS | {"max_exp_avg_sq": zeros_if("amsgrad")}
-Adam = optimizer(
-    "Adam", adam, AMSGRAD,
-    "* foreach maximize capturable differentiable fused decoupled_weight_decay",
-)  # fmt: skip
-AdamW = optimizer(
-    "AdamW", adam, AMSGRAD, "* maximize foreach capturable differentiable fused",
-    presets={"weight_decay": 1e-2, "decoupled_weight_decay": True},
-)  # fmt: skip
+Adam = optimizer("Adam", adam, AMSGRAD)
+DECOUPLED = {"weight_decay": 1e-2, "decoupled_weight_decay": True}
+AdamW = optimizer("AdamW", adam, AMSGRAD, presets=DECOUPLED)
 
 
 def yogi(
     p: Tensor, g: Tensor, t: float, m: Tensor, v: Tensor, /, lr: float = 1e-2,
-    betas: Betas = (0.9, 0.999), eps: float = 1e-3, weight_decay: float = 0,
+    betas: Betas = (0.9, 0.999), eps: float = 1e-3, weight_decay: float = 0, *,
+    maximize: bool = False,
 ) -> None:  # fmt: skip
     """Adam, but v moves towards g^2 by an amount that does not grow with their distance.
 
@@ -72,7 +68,7 @@ def yogi(
     adaptive_step(p, m, v, t=t, lr=lr, betas=betas, eps=eps)
 
 
-Yogi = optimizer("Yogi", yogi, MEANS, "* maximize")
+Yogi = optimizer("Yogi", yogi, MEANS)
 
 
 def adamax(
@@ -85,10 +81,7 @@ def adamax(
     p.addcdiv_(m, u, value=-lr / (1 - betas[0] ** t))
 
 
-Adamax = optimizer(
-    "Adamax", adamax, {"step": count, "exp_avg": zeros, "exp_inf": zeros},
-    "foreach * maximize differentiable capturable",
-)  # fmt: skip
+Adamax = optimizer("Adamax", adamax, {"step": count, "exp_avg": zeros, "exp_inf": zeros})
 
 
 def nadam(
@@ -109,10 +102,7 @@ def nadam(
     p.addcdiv_(m, scale, value=-lr * mu_next / (1 - mus * mu_next))
 
 
-NAdam = optimizer(
-    "NAdam", nadam, MEANS | {"mu_product": lambda p, group: scalar(1.0)},
-    "decoupled_weight_decay * foreach maximize capturable differentiable",
-)  # fmt: skip
+NAdam = optimizer("NAdam", nadam, MEANS | {"mu_product": lambda p, group: scalar(1.0)})
 
 
 def radam(
@@ -135,6 +125,4 @@ def radam(
         p.add_(m, alpha=-lr / bias1)
 
 
-RAdam = optimizer(
-    "RAdam", radam, MEANS, "decoupled_weight_decay * foreach maximize capturable differentiable"
-)
+RAdam = optimizer("RAdam", radam, MEANS)

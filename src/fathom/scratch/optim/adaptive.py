@@ -33,10 +33,7 @@ def rprop(
     p.addcmul_(previous.sign(), size, value=-1)
 
 
-Rprop = optimizer(
-    "Rprop", rprop, {"step": count, "prev": zeros, "step_size": full_of("lr")},
-    "* capturable foreach maximize differentiable",
-)  # fmt: skip
+Rprop = optimizer("Rprop", rprop, {"step": count, "prev": zeros, "step_size": full_of("lr")})
 
 
 def adagrad(
@@ -48,10 +45,8 @@ def adagrad(
     p.addcdiv_(g, total.sqrt().add_(eps), value=-lr / (1 + (t - 1) * lr_decay))
 
 
-Adagrad = optimizer(
-    "Adagrad", adagrad, {"step": count, "sum": full_of("initial_accumulator_value")},
-    "foreach * maximize differentiable fused",
-)  # fmt: skip
+TOTAL = {"step": count, "sum": full_of("initial_accumulator_value")}
+Adagrad = optimizer("Adagrad", adagrad, TOTAL)
 
 
 def rmsprop(
@@ -72,12 +67,8 @@ def rmsprop(
         p.add_(buffer.mul_(momentum).addcdiv_(g, scale), alpha=-lr)
 
 
-RMSprop = optimizer(
-    "RMSprop", rmsprop,
-    {"step": count, "square_avg": zeros, "momentum_buffer": zeros_if("momentum"),
-     "grad_avg": zeros_if("centered")},
-    "capturable foreach maximize differentiable",
-)  # fmt: skip
+OPTIONAL = {"momentum_buffer": zeros_if("momentum"), "grad_avg": zeros_if("centered")}
+RMSprop = optimizer("RMSprop", rmsprop, {"step": count, "square_avg": zeros} | OPTIONAL)
 
 
 def adadelta(
@@ -91,7 +82,4 @@ def adadelta(
     p.add_(delta, alpha=-lr)
 
 
-Adadelta = optimizer(
-    "Adadelta", adadelta, {"step": count, "square_avg": zeros, "acc_delta": zeros},
-    "foreach * capturable maximize differentiable",
-)  # fmt: skip
+Adadelta = optimizer("Adadelta", adadelta, {"step": count, "square_avg": zeros, "acc_delta": zeros})

@@ -33,21 +33,19 @@ class Point(NamedTuple):
     slope: Number
 
 
-def newton_direction(
-    g: Tensor, turns: list[Tensor], moves: list[Tensor], ro: list[Tensor], scale: Number
-) -> Tensor:
+def newton_direction(g: Tensor, memory: list[tuple[Any, ...]], scale: Number) -> Tensor:
     """-H g, where the inverse Hessian H is known only by what it did: it took turns y to moves s.
 
-    The two loops of algorithm 7.4: peel the pairs off from the newest to the oldest, stand in
-    `scale` for the Hessian that is left, and put them back on.
+    The memory holds (y, s, 1 / y.s), the oldest first. The two loops of algorithm 7.4: peel the
+    pairs off from the newest to the oldest, stand in `scale` for the Hessian that is left, and put
+    them back on.
     """
-    q = g.neg()
-    alphas: list[Number] = []
-    for y, s, r in zip(reversed(turns), reversed(moves), reversed(ro), strict=True):
+    q, alphas = g.neg(), []
+    for y, s, r in reversed(memory):
         alphas.append(s.dot(q) * r)
         q.add_(y, alpha=-alphas[-1])
     q = q * scale
-    for y, s, r, alpha in zip(turns, moves, ro, reversed(alphas), strict=True):
+    for (y, s, r), alpha in zip(memory, reversed(alphas), strict=True):
         q.add_(s, alpha=alpha - y.dot(q) * r)
     return q
 
@@ -135,7 +133,7 @@ def direction(g: Tensor, state: dict[str, Any], history_size: int) -> Tensor:
                 memory.pop(0)
             memory.append(new)
         state["H_diag"] = curvature / y.dot(y)
-    return newton_direction(g, *memories, state["H_diag"])
+    return newton_direction(g, list(zip(*memories, strict=True)), state["H_diag"])
 
 
 # The parameters as one vector, of real numbers.

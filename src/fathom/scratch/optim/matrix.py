@@ -62,13 +62,14 @@ Adafactor = optimizer(
      "row_var": lambda p, group: zeros_like(p[..., :1]) if p.dim() > 1 else None,
      "col_var": lambda p, group: zeros_like(p[..., :1, :]) if p.dim() > 1 else None,
      "variance": lambda p, group: zeros_like(p) if p.dim() < 2 else None},
-    "* foreach maximize", decoupled=None, pairs=None, check=check_adafactor,
+    decoupled=None, pairs=None, check=check_adafactor,
 )  # fmt: skip
 
 
-def orthogonalise(
-    x_NM: Tensor, *, coefficients: tuple[float, float, float], steps: int, eps: float
-) -> Tensor:
+Coefficients = tuple[float, float, float]
+
+
+def orthogonalise(x_NM: Tensor, *, coefficients: Coefficients, steps: int, eps: float) -> Tensor:
     """Bring all singular values near 1 and keep the singular vectors, by Newton and Schulz.
 
     Each round maps a singular value s to a s + b s^3 + c s^5. In bfloat16, as the authors do: the
@@ -96,8 +97,9 @@ def muon(
     direction = g.lerp(buffer, momentum) if nesterov else buffer
     direction = orthogonalise(direction, coefficients=ns_coefficients, steps=ns_steps, eps=eps)
     rows, columns = p.shape
-    match = adjust_lr_fn == "match_rms_adamw"
-    ratio = 0.2 * max(rows, columns) ** 0.5 if match else max(1, rows / columns) ** 0.5
+    ratio = max(1, rows / columns) ** 0.5
+    if adjust_lr_fn == "match_rms_adamw":
+        ratio = 0.2 * max(rows, columns) ** 0.5
     p.add_(direction, alpha=-float(lr * ratio))
 
 
@@ -108,12 +110,11 @@ def check_muon(group: Group) -> None:
     require(fn in known, f"Adjust learning rate function {fn} is not supported, only {known}")
     require(0 <= steps < 100, f"Invalid ns_steps: {steps} (must be at least 0, less than 100)")
     for p in group["params"]:
-        size = tuple(p.shape)
-        require(p.dim() == 2, f"Muon only supports 2D parameters, not {size}; give it to AdamW")
+        require(p.dim() == 2, f"Muon only supports 2D parameters, not {tuple(p.shape)}: use AdamW")
 
 
 # Like torch's, Muon multiplies by a rate in a tensor as by a tensor, which rounds differently.
 Muon = optimizer(
-    "Muon", muon, {"momentum_buffer": zeros}, "", decoupled=True, pairs=None, check=check_muon,
+    "Muon", muon, {"momentum_buffer": zeros}, decoupled=True, pairs=None, check=check_muon,
     read=lambda value: value,
 )  # fmt: skip

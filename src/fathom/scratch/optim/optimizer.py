@@ -3,14 +3,16 @@
 Source   torch.optim.Optimizer, whose bookkeeping of groups and state we keep: `param_groups`,
          `state`, `state_dict`, hooks, `zero_grad` are torch's, so states move both ways.
 Differs  torch has four implementations of each rule (a loop, `foreach`, `fused`, `capturable`)
-         that compute the same. We have the loop: those three arguments are accepted and kept in
-         the group, so that state dicts are alike, and change nothing. `differentiable=True` would
+         that compute the same. We have the loop: the arguments that choose among them are read off
+         torch's class and kept in the group, so that state dicts are alike, and change nothing.
+         `maximize` and `decoupled_weight_decay` act here. `differentiable=True` would
          change what a step means and is refused. Settings that are NaN, or out of range in one
          group only, are refused too; torch lets most of them in.
 Shapes   A parameter p, its gradient g and the moments kept for it have the same shape, any shape.
 
 A rule is a function `rule(p, g, *memories, /, **settings)` which moves one parameter in place. Its
-settings and their defaults are torch's; `optimizer` makes the class from it.
+settings and their defaults are torch's, those too that act around it, such as `weight_decay`;
+`optimizer` makes the class from it.
 """
 
 from __future__ import annotations
@@ -97,8 +99,7 @@ def check_settings(group: Group, owner: str) -> None:
         value = group.get(name, 0.0)
         if not isinstance(value, tuple | list):  # Adafactor checks its pair of eps itself
             require(value >= 0, f"Invalid {name} value: {value} (must be at least 0)")
-    if group.get("differentiable", False):
-        raise ValueError(f"{owner}: differentiable=True is for torch.optim.{owner} only")
+    require(not group.get("differentiable"), f"differentiable=True needs torch.optim.{owner}")
 
 
 # What surrounds a rule.
@@ -118,8 +119,7 @@ def as_real(x: Any) -> Any:
 
 def begin(p: Tensor, group: Group, memories: Mapping[str, Start]) -> State:
     """The state of `p` before its first step."""
-    starts = memories.items()
-    return {name: first for name, start in starts if (first := start(p, group)) is not None}
+    return {m: first for m, start in memories.items() if (first := start(p, group)) is not None}
 
 
 def descent(p: Tensor, g: Tensor, group: Group, decoupled: bool | None) -> Tensor:
@@ -139,15 +139,14 @@ def descent(p: Tensor, g: Tensor, group: Group, decoupled: bool | None) -> Tenso
 
 
 def optimizer(
-    name: str, rule: Callable[..., State | None], memories: Mapping[str, Start], flags: str, *,
+    name: str, rule: Callable[..., State | None], memories: Mapping[str, Start], *,
     presets: Group | None = None, check: Callable[[Group], None] = lambda group: None,
     read: Callable[[Any], Any] = as_number, decoupled: bool | None = False,
     pairs: bool | None = True,
 ) -> Any:  # fmt: skip
     """The class that applies a rule to each parameter, with torch's arguments.
 
-    Those are the settings of the rule and the `flags`, which are False or, if they choose among
-    torch's implementations, None; behind a `*` they go by name only.
+    Those are the settings of the rule, and whatever else torch's class of this name takes.
 
     Args:
         memories: How each begins, under torch's names, in the order in which the rule takes them.
@@ -158,13 +157,11 @@ def optimizer(
             decays itself.
         pairs: Does the rule see a complex number as two real ones? None: it takes no complex ones.
     """
-    own, defaults, free = settings_of(rule), presets or {}, Parameter.POSITIONAL_OR_KEYWORD
-    takes = [Parameter("params", free)]
+    defaults, own = presets or {}, settings_of(rule)
+    names = [setting.name for setting in own]
+    takes = [Parameter("params", Parameter.POSITIONAL_OR_KEYWORD)]
     takes += [p.replace(default=defaults.get(p.name, p.default)) for p in own]
-    for part, kind in zip(flags.split("*"), (free, Parameter.KEYWORD_ONLY), strict=False):
-        for flag in part.split():
-            default = None if flag in ("foreach", "fused") else False
-            takes.append(Parameter(flag, kind, default=default))
+    takes += settings_of(getattr(torch.optim, name, rule), skip=["params", *names])
 
     class PerParameter(torch.optim.Optimizer):
         def __init__(self, params: ParamsT, **settings: Any) -> None:
@@ -178,7 +175,7 @@ def optimizer(
             """Move every parameter that has a gradient; `closure` gives loss and gradients."""
             loss = None if closure is None else torch.enable_grad()(closure)()
             for group in self.param_groups:
-                settings = {setting.name: read(group[setting.name]) for setting in own}
+                settings = {key: read(group[key]) for key in names}
                 beside = group.get("decoupled_weight_decay", decoupled)
                 pulled = group.get("weight_decay", 0) or group.get("maximize", False)
                 for p in group["params"]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from fathom.scratch.optim.optimizer import Group, State, count, optimizer, scalar, zeros
+from fathom.scratch.optim.optimizer import Group, State, count, optimizer, require, scalar, zeros
 
 
 def sgd(
@@ -32,16 +32,13 @@ def sgd(
 
 def check_nesterov(group: Group) -> None:
     """Looking ahead needs a momentum."""
-    momentum, dampening = group["momentum"], group["dampening"]
-    if group["nesterov"] and (momentum <= 0 or dampening != 0):
-        needed = "Nesterov momentum requires a momentum and zero dampening"
-        raise ValueError(f"{needed}, not {momentum=} and {dampening=}")
+    mu, damping = group["momentum"], group["dampening"]
+    fits = not group["nesterov"] or (mu > 0 and damping == 0)
+    require(fits, f"Nesterov momentum requires a momentum and zero dampening, not {mu}, {damping}")
 
 
-SGD = optimizer(
-    "SGD", sgd, {"momentum_buffer": lambda p, group: None},
-    "* maximize foreach differentiable fused", check=check_nesterov, pairs=False,
-)  # fmt: skip
+BUFFER = {"momentum_buffer": lambda p, group: None}  # begins with the first gradient
+SGD = optimizer("SGD", sgd, BUFFER, check=check_nesterov, pairs=False)
 
 
 def asgd(
@@ -61,9 +58,5 @@ def asgd(
     mu.copy_(scalar(1 / max(1, t - t0)))
 
 
-ASGD = optimizer(
-    "ASGD", asgd,
-    {"step": count, "eta": lambda p, group: scalar(float(group["lr"])),
-     "mu": lambda p, group: scalar(1.0), "ax": zeros},
-    "foreach maximize differentiable capturable",
-)  # fmt: skip
+RATE = {"eta": lambda p, group: scalar(float(group["lr"])), "mu": lambda p, group: scalar(1.0)}
+ASGD = optimizer("ASGD", asgd, {"step": count} | RATE | {"ax": zeros})

@@ -8,7 +8,6 @@ from fathom.scratch.optim.lr_scheduler.composed import ChainedScheduler, Sequent
 from fathom.scratch.optim.lr_scheduler.cycles import CosineAnnealingWarmRestarts, CyclicLR
 from fathom.scratch.optim.lr_scheduler.cycles import OneCycleLR
 from fathom.scratch.optim.lr_scheduler.factors import ConstantLR, CosineAnnealingLR, ExponentialLR
-from fathom.scratch.optim.lr_scheduler.factors import LambdaLR, LinearLR, MultiplicativeLR
-from fathom.scratch.optim.lr_scheduler.factors import MultiStepLR, PolynomialLR
-from fathom.scratch.optim.lr_scheduler.factors import SlantedTriangularLR, StepLR
+from fathom.scratch.optim.lr_scheduler.factors import LambdaLR, LinearLR, MultiplicativeLR, StepLR
+from fathom.scratch.optim.lr_scheduler.factors import MultiStepLR, PolynomialLR, SlantedTriangularLR
 from fathom.scratch.optim.lr_scheduler.plateau import ReduceLROnPlateau

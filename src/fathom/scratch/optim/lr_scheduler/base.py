@@ -16,7 +16,7 @@ from __future__ import annotations
 import types
 from collections.abc import Callable, Iterable
 from inspect import Parameter
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
@@ -28,50 +28,44 @@ from fathom.scratch.optim.optimizer import require
 Rate = Any  # a float, or a tensor of one element that an optimiser holds
 
 
-class FractionLR(LRScheduler):
-    """lr(t) = floor + (base_lr - floor) * fraction(t), where the floor is `eta_min` or zero."""
+def schedule(name: str, fraction: Callable[..., float], **kinds: Callable[[Any], Any]) -> Any:
+    """The schedule lr(t) = floor + (base_lr - floor) * fraction(t, **settings).
 
-    function: ClassVar[Any]
-    settings: ClassVar[list[str]]
-    kinds: ClassVar[dict[str, Any]]  # what to make of a setting before it is kept
+    The floor is `eta_min` or zero; settings and signature are torch's. `kinds`: what to make of a
+    setting before it is kept.
+    """
+    own, free = settings_of(fraction), Parameter.POSITIONAL_OR_KEYWORD
+    takes = [Parameter("optimizer", free), *own, Parameter("last_epoch", free, default=-1)]
 
-    def __init__(self, optimizer: Optimizer, last_epoch: int, **settings: Any) -> None:
-        for key, value in settings.items():
-            setattr(self, key, self.kinds[key](value) if key in self.kinds else value)
-        self.fraction(0)  # here, settings without sense are refused
-        super().__init__(optimizer, last_epoch)
+    class FractionLR(LRScheduler):
+        def __init__(self, optimizer: Optimizer, last_epoch: int, **settings: Any) -> None:
+            for key, value in settings.items():
+                setattr(self, key, kinds[key](value) if key in kinds else value)
+            self.left(0)  # here, settings without sense are refused
+            super().__init__(optimizer, last_epoch)
 
-    def fraction(self, t: int) -> float:
-        """How much of the way from the floor to the base rate is left at time t."""
-        return self.function(t, **{name: getattr(self, name) for name in self.settings})
+        def left(self, t: int) -> float:
+            """How much of the way from the floor to the base rate is left at time t."""
+            return fraction(t, **{setting.name: getattr(self, setting.name) for setting in own})
 
-    def get_lr(self) -> list[Rate]:
-        """The rates at this time, found from those before it: another schedule may act as well."""
-        t, rates = self.last_epoch, [group["lr"] for group in self.optimizer.param_groups]
-        if t > 0 and self._is_initial:
-            return rates
-        before, now = (self.fraction(t - 1) if t > 0 else 1.0), self.fraction(t)
-        if before == 0:  # nothing is left that could be multiplied: begin from the base again
-            return self._get_closed_form_lr()
-        return self._between(rates, now / before)
+        def get_lr(self) -> list[Rate]:
+            """The rates now, found from those before: another schedule may act as well."""
+            t, rates = self.last_epoch, [group["lr"] for group in self.optimizer.param_groups]
+            if t > 0 and self._is_initial:
+                return rates
+            before, now = (self.left(t - 1) if t > 0 else 1.0), self.left(t)
+            if before == 0:  # nothing is left that could be multiplied: begin from the base again
+                return self._get_closed_form_lr()
+            return self._between(rates, now / before)
 
-    def _get_closed_form_lr(self) -> list[Rate]:
-        return self._between(self.base_lrs, self.fraction(self.last_epoch))
+        def _get_closed_form_lr(self) -> list[Rate]:
+            return self._between(self.base_lrs, self.left(self.last_epoch))
 
-    def _between(self, rates: list[Rate], share: float) -> list[Rate]:
-        floor = getattr(self, "eta_min", 0.0)
-        return [floor + (lr - floor) * share for lr in rates]
+        def _between(self, rates: list[Rate], share: float) -> list[Rate]:
+            floor = getattr(self, "eta_min", 0.0)
+            return [floor + (lr - floor) * share for lr in rates]
 
-
-def schedule(name: str, function: Callable[..., float], **kinds: Any) -> Any:
-    """The schedule of a function `fraction(t, /, **settings)`, with torch's signature."""
-    own, free = settings_of(function), Parameter.POSITIONAL_OR_KEYWORD
-    last_epoch = Parameter("last_epoch", free, default=-1)
-    return made(
-        name, FractionLR, [Parameter("optimizer", free), *own, last_epoch],
-        __module__=function.__module__, __doc__=function.__doc__, function=staticmethod(function),
-        settings=[p.name for p in own], kinds=kinds,
-    )  # fmt: skip
+    return made(name, FractionLR, takes, __module__=fraction.__module__, __doc__=fraction.__doc__)
 
 
 def set_rate(group: dict[str, Any], lr: Rate, key: str = "lr") -> None:

@@ -19,13 +19,14 @@ from fathom.scratch.optim.lr_scheduler.base import rates_of, set_rate
 from fathom.scratch.optim.lr_scheduler.plateau import ReduceLROnPlateau
 from fathom.scratch.optim.optimizer import require
 
+Schedulers = Sequence[LRScheduler]
 PLATEAUS = ReduceLROnPlateau, torch.optim.lr_scheduler.ReduceLROnPlateau
 
 
 class _Composed(LRScheduler):
     """A schedule that asks others, all of one optimiser: by default, that of the first."""
 
-    def __init__(self, optimizer: Optimizer | None, schedulers: Sequence[LRScheduler]) -> None:
+    def __init__(self, optimizer: Optimizer | None, schedulers: Schedulers) -> None:
         name = type(self).__name__
         require(schedulers, f"{name} expects at least one scheduler, but got no scheduler")
         self._schedulers, self.optimizer = list(schedulers), optimizer or schedulers[0].optimizer
@@ -36,22 +37,18 @@ class _Composed(LRScheduler):
             require(mine, f"{at} expects all schedulers to belong to the same optimizer")
 
     def state_dict(self) -> dict[str, Any]:
-        state = super().state_dict()
-        return state | {"_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
+        return super().state_dict() | {"_schedulers": [s.state_dict() for s in self._schedulers]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        state = dict(state_dict)
-        for scheduler, one in zip(self._schedulers, state.pop("_schedulers"), strict=True):
+        for scheduler, one in zip(self._schedulers, state_dict["_schedulers"], strict=True):
             scheduler.load_state_dict(one)
-        super().load_state_dict(state)
+        super().load_state_dict(state_dict | {"_schedulers": self._schedulers})
 
 
 class ChainedScheduler(_Composed):
     """All schedules at once: each multiplies what the one before it left."""
 
-    def __init__(
-        self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, schedulers: Schedulers, optimizer: Optimizer | None = None) -> None:
         super().__init__(optimizer, schedulers)
         self._last_lr = rates_of(self.optimizer)
 
@@ -66,13 +63,12 @@ class SequentialLR(_Composed):
     """One schedule up to the first milestone, the next from there on, with a time of its own."""
 
     def __init__(
-        self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int],
+        self, optimizer: Optimizer, schedulers: Schedulers, milestones: Sequence[int],
         last_epoch: int = -1,
     ) -> None:  # fmt: skip
         super().__init__(optimizer, schedulers)
-        given = f"not {len(schedulers)} schedulers and {len(milestones)} milestones"
-        fit = len(schedulers) == len(milestones) + 1
-        require(fit, f"SequentialLR expects schedulers to be one more than milestones, {given}")
+        n, m = len(schedulers), len(milestones)
+        require(n == m + 1, f"SequentialLR: {n} schedulers are not one more than {m} milestones")
         self._milestones, self.last_epoch = list(milestones), last_epoch + 1
         for group in optimizer.param_groups:  # each schedule has set the first rate by now: undo
             set_rate(group, group["initial_lr"])

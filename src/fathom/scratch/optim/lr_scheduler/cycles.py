@@ -24,6 +24,13 @@ Numbers = float | Sequence[float]  # one for all parameter groups, or one for ea
 Mode = Literal["triangular", "triangular2", "exp_range"]
 
 
+def positive(name: str, number: int) -> int:
+    """The number; raises ValueError unless it is one of 1, 2, 3 and so on."""
+    fits = isinstance(number, int) and number > 0
+    require(fits, f"Expected positive integer {name}, but got {number}")
+    return number
+
+
 class CosineAnnealingWarmRestarts(LRScheduler):
     """A falling half cosine again and again, each `T_mult` times as long as the one before."""
 
@@ -31,10 +38,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0,
         last_epoch: int = -1,
     ) -> None:  # fmt: skip
-        require(isinstance(T_0, int) and T_0 > 0, f"Expected positive integer T_0, got {T_0}")
-        fits = isinstance(T_mult, int) and T_mult >= 1
-        require(fits, f"Expected integer T_mult >= 1, got {T_mult}")
-        self.T_0, self.T_mult, self.eta_min = T_0, T_mult, eta_min
+        self.T_0, self.T_mult = positive("T_0", T_0), positive("T_mult", T_mult)
+        self.eta_min = eta_min
         self.T_i, self.T_cur = T_0, float(last_epoch)
         super().__init__(optimizer, last_epoch)
 
@@ -102,8 +107,7 @@ class CyclicLR(_WithMomentum):
         base_momentum: Numbers = 0.8, max_momentum: Numbers = 0.9, last_epoch: int = -1,
     ) -> None:  # fmt: skip
         if mode not in get_args(Mode) and scale_fn is None:
-            known = ", ".join(get_args(Mode))
-            raise ValueError(f"mode is invalid and scale_fn is None: {mode!r} is none of {known}")
+            raise ValueError(f"mode is invalid without scale_fn: {mode!r} not in {get_args(Mode)}")
         base_lrs = for_each_group(optimizer, "base_lr", base_lr)
         self.max_lrs = for_each_group(optimizer, "max_lr", max_lr)
         if last_epoch == -1:
@@ -204,8 +208,7 @@ class OneCycleLR(_WithMomentum):
 
         def now(quantity: str) -> list[Rate]:
             first, last = phase[f"start_{quantity}"], phase[f"end_{quantity}"]
-            groups = self.optimizer.param_groups
-            return [group[last] + (group[first] - group[last]) * left for group in groups]
+            return [g[last] + (g[first] - g[last]) * left for g in self.optimizer.param_groups]
 
         if self.cycle_momentum:
             self._set_momentum(now("momentum"))
@@ -213,12 +216,8 @@ class OneCycleLR(_WithMomentum):
 
 
 def _count_steps(total_steps: int | None, epochs: int | None, steps_per_epoch: int | None) -> int:
-    given: dict[str, Any] = {"total_steps": total_steps}
-    if total_steps is None:
-        given = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
-    if None in given.values():
+    if total_steps is not None:
+        return positive("total_steps", total_steps)
+    if epochs is None or steps_per_epoch is None:
         raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
-    for name, value in given.items():
-        fits = isinstance(value, int) and value > 0
-        require(fits, f"Expected positive integer {name}, but got {value}")
-    return math.prod(given.values())
+    return positive("epochs", epochs) * positive("steps_per_epoch", steps_per_epoch)

@@ -116,14 +116,12 @@ class _FunctionLR(LRScheduler):
         return [lr * function(self.last_epoch) for function, lr in pairs]
 
     def state_dict(self) -> dict[str, Any]:
-        kept = [memory_of(function) for function in self.lr_lambdas]
-        return super().state_dict() | {"lr_lambdas": kept}
+        return super().state_dict() | {"lr_lambdas": [memory_of(f) for f in self.lr_lambdas]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        state = dict(state_dict)
-        for function, memory in zip(self.lr_lambdas, state.pop("lr_lambdas"), strict=True):
+        for function, memory in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
             recall(function, memory)
-        super().load_state_dict(state)
+        super().load_state_dict(state_dict | {"lr_lambdas": self.lr_lambdas})
 
 
 class LambdaLR(_FunctionLR):
