@@ -46,8 +46,7 @@ def get_total_norm(
     norms = [_norm(each.detach(), float(norm_type)).to(every[0].device) for each in every]
     total = _norm(torch.stack(norms), float(norm_type))
     if error_if_nonfinite and not total.isfinite():
-        found = f"The norm of order {float(norm_type)} of all gradients is {float(total)}, "
-        raise RuntimeError(found + "non-finite; to scale by it, set error_if_nonfinite=False")
+        raise RuntimeError(f"non-finite norm {float(total)}: allow it, error_if_nonfinite=False")
     return total
 
 
