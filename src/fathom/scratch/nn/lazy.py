@@ -57,12 +57,12 @@ class _Lazy(LazyModuleMixin):
 
 
 def _last(layer: Any, input: Tensor) -> int:
-    """Of a linear layer."""
+    """The number of inputs of a linear layer."""
     return input.shape[-1]
 
 
 def _channels(layer: Any, input: Tensor) -> int:
-    """Of a convolution."""
+    """The number of inputs of a convolution: of channels, which its groups divide."""
     n, sizes, name = layer.dims, list(input.shape), type(layer).__name__
     if len(sizes) not in (n + 1, n + 2):
         raise RuntimeError(f"{name}: expected {n + 1}D or {n + 2}D input, got sizes {sizes}")
@@ -72,7 +72,7 @@ def _channels(layer: Any, input: Tensor) -> int:
 
 
 def _features(layer: Any, input: Tensor) -> int:
-    """Of a normalisation of channels."""
+    """The number of inputs of a normalisation of channels."""
     layer.check_rank(input)
     return input.shape[1]
 
