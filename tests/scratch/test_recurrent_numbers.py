@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 import torch
 
@@ -68,3 +70,36 @@ def test_a_large_weight_laid_out_once_for_all_steps_gives_what_torch_gives(name)
         outputs, state = ours(piece, state)
         in_pieces.append(outputs)
     torch.testing.assert_close(torch.cat(in_pieces), whole)
+
+
+@pytest.mark.parametrize(
+    ("use", "words"),
+    [
+        (lambda: nn.GRU(3, 4, proj_size=2), "proj_size is for an LSTM only, got 2 for GRU"),
+        (lambda: nn.LSTM(3, 4, proj_size=4), "less than hidden_size, 4, got 4"),
+        (lambda: nn.LSTM(3, 4, dropout=True), "in range .*, got True"),
+        (lambda: nn.GRU(3, 4, bias=1), "bias should be of type bool, got: int"),
+        (lambda: nn.RNN(3.0, 4), "input_size should be of type int, got: float"),
+        (lambda: nn.RNN(3, 4, 0), "num_layers must be greater than zero, got 0"),
+        (lambda: nn.RNN(3, 4, nonlinearity="sin"), "'sin'"),
+        (lambda: nn.LSTM(3, 4, projection=2), "unexpected keyword argument 'projection'"),
+        (lambda: nn.LSTMCell(3, 4)(torch.ones(2, 5)), "got 5 expected 3"),
+        (lambda: nn.GRUCell(3, 4)(torch.ones(2, 3), torch.ones(5, 4)), r"\(2, 4\), got \[5, 4\]"),
+    ],
+)
+def test_what_cannot_be_a_network_is_named(use, words):
+    with pytest.raises((TypeError, ValueError, RuntimeError), match=words):
+        use()
+
+
+def test_a_layer_says_what_it_takes():
+    lstm, base = (inspect.signature(of).parameters for of in (nn.LSTM, nn.RNNBase))
+    assert ["mode", *lstm] == list(base)
+    assert lstm["num_layers"].default == 1
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_dropout_after_the_only_layer_is_warned_of_where_the_layer_is_made(name):
+    with pytest.warns(UserWarning, match=r"dropout=0.5 .* num_layers is 1") as caught:
+        LAYERS[name](3, 4, dropout=0.5)
+    assert caught[0].filename == __file__

@@ -80,7 +80,8 @@ class RNNBase(Module):
         if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
             raise ValueError(f"dropout should be a probability in range [0, 1], got {p!r}")
         if p > 0 and self.num_layers == 1:
-            warnings.warn(f"dropout={p} acts between layers, and num_layers is 1", stacklevel=4)
+            where = 4 if self.mode.startswith("RNN") else 3  # it has a constructor of its own
+            warnings.warn(f"dropout={p} acts between layers, and num_layers is 1", stacklevel=where)
         if self.proj_size and self.mode != "LSTM":
             raise ValueError(f"proj_size is for an LSTM only, got {self.proj_size} for {self.mode}")
         if not 0 <= self.proj_size < self.hidden_size:
@@ -180,8 +181,8 @@ class RNNBase(Module):
         widths = {"hidden[0]": width, "hidden[1]": self.hidden_size} if lstm else {"hidden": width}
         stacked = len(self._all_weights)
         if hx is None:
-            new = self.weight_ih_l0.new_zeros
-            return tuple(new(stacked, batch_size, width) for width in widths.values())
+            zeros = self.weight_ih_l0.new_zeros
+            return tuple(zeros(stacked, batch_size, width) for width in widths.values())
         states = tuple(hx) if lstm else (hx,)
         for state, (which, width) in zip(states, widths.items(), strict=True):
             expected = (stacked, batch_size, width) if batched else (stacked, width)
