@@ -103,7 +103,9 @@ def test_walks(library) -> None:
     assert visited == ["Linear", "Linear", "Sequential", "Linear", "Sequential"]
     assert not any(module.training for _, module in net.eval().named_modules())
     assert all(module.training for _, module in net.train().named_modules())
+    held = list(net.parameters())  # as an optimiser holds them
     net.to(torch.float64)
+    assert all(mine is now for mine, now in zip(held, net.parameters(), strict=True))
     assert {tensor.dtype for tensor in net.state_dict().values()} == {torch.float64, torch.int64}
     with pytest.raises(NotImplementedError, match="forward"):
         library.Module()(1)
