@@ -159,7 +159,7 @@ def tanhshrink(input: Tensor) -> Tensor:
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half along `dim`, gated by the sigmoid of the second half."""
     if input.dim() == 0 or input.size(dim) % 2:
-        raise RuntimeError(f"glu: size of dimension {dim} must be even, got {tuple(input.shape)}")
+        raise RuntimeError(f"glu: dimension {dim} needs an even size, got {tuple(input.shape)}")
     value, gate = input.chunk(2, dim)
     return value * sigmoid(gate)
 
