@@ -48,14 +48,15 @@ def shapes(**tensors: Tensor | None) -> str:
 
 
 def loss(
-    arguments: str, alike: str = "target input", check: Any = lambda settings: None
-) -> Callable[[Callable], Callable[..., Any]]:
+    arguments: str, alike: str = "target input",
+    check: Callable[[dict[str, Any]], None] = lambda settings: None,
+) -> Callable[[Callable], Callable[..., Any]]:  # fmt: skip
     """Decorate a function that gives a loss for each element: what it gives is reduced.
 
     `arguments` are torch's, in its order: those of the function and `size_average`, `reduce` and
     `reduction`. Those named in `alike` must have one shape: (4, 1) and (4,) would broadcast to
-    (4, 4). `check` looks at the settings. Where the mean shall be weighted, the function gives a
-    pair, losses and weights.
+    (4, 4). `check` raises for settings without sense. Where the mean shall be weighted, the
+    function gives a pair, losses and weights.
     """
 
     def decorate(losses: Callable) -> Callable[..., Any]:
@@ -80,12 +81,13 @@ def loss(
             found, weights = found if isinstance(found, tuple) else (found, None)
             return reduce_loss(name, found, reduction, weights)
 
-        vars(public).update(__signature__=takes, settle=settle)
+        public.__signature__ = takes  # type: ignore[attr-defined]
+        public.settle = settle  # type: ignore[attr-defined]
         return public
 
     return decorate
 
 
-def loss_layer(name: str, function: Callable[..., Any], *, without: str = "") -> Any:
-    """`layer`, for a loss."""
-    return layer(name, function, without=without, prepare=vars(function)["settle"])
+def loss_layer(name: str, function: Any, *, without: str = "") -> Any:
+    """`layer`, for a `loss`, whose settings are looked at when it is made."""
+    return layer(name, function, without=without, prepare=function.settle)
