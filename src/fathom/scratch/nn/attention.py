@@ -62,10 +62,8 @@ def scaled_dot_product_attention(
     up to i. `enable_gqa` shares each head of keys and values among several heads of queries.
     """
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
-        raise RuntimeError(
-            f"attention: query {tuple(query.shape)} and key {tuple(key.shape)} must agree in the "
-            f"last size, key and value {tuple(value.shape)} in the last but one"
-        )
+        got = f"{tuple(query.shape)}, {tuple(key.shape)} and {tuple(value.shape)}"
+        raise RuntimeError(f"attention: expected (*, L, D), (*, S, D) and (*, S, D'), got {got}")
     if is_causal:
         if attn_mask is not None:
             raise RuntimeError("attention: is_causal makes its own mask, attn_mask must be None")

@@ -34,7 +34,6 @@ class _Block(nn.Module):
 
     attentions: ClassVar[Sequence[str]]  # to the tokens, and in a decoder to the encoder's memory
     self_attn: MultiheadAttention
-    multihead_attn: MultiheadAttention
 
     def __init__(
         self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
@@ -83,7 +82,7 @@ class TransformerEncoderLayer(_Block):
         is_causal: bool = False,
     ) -> Tensor:  # fmt: skip
         """`src_mask` (S, S) or (N H, S, S), `src_key_padding_mask` (N, S): True hides a token."""
-        masks = src_key_padding_mask, False, src_mask
+        masks = src_key_padding_mask, False, src_mask  # False: the weights are not wanted
         x = self.add(1, src, lambda x: self.self_attn(x, x, x, *masks)[0])
         return self.add(2, x, self.think)
 
@@ -92,6 +91,7 @@ class TransformerDecoderLayer(_Block):
     """Each token looks at the tokens before it, then at the memory, then thinks for itself."""
 
     attentions = ("self_attn", "multihead_attn")
+    multihead_attn: MultiheadAttention
 
     def forward(
         self, tgt: Tensor, memory: Tensor, tgt_mask: Mask = None, memory_mask: Mask = None,
@@ -99,7 +99,7 @@ class TransformerDecoderLayer(_Block):
         tgt_is_causal: bool = False, memory_is_causal: bool = False,
     ) -> Tensor:  # fmt: skip
         """`tgt_mask` (T, T) hides the tokens to come, `memory_mask` (T, S) parts of the memory."""
-        masks = tgt_key_padding_mask, False, tgt_mask
+        masks = tgt_key_padding_mask, False, tgt_mask  # False: the weights are not wanted
         of_memory = memory_key_padding_mask, False, memory_mask
         x = self.add(1, tgt, lambda x: self.self_attn(x, x, x, *masks)[0])
         x = self.add(2, x, lambda x: self.multihead_attn(x, memory, memory, *of_memory)[0])
@@ -201,10 +201,8 @@ class Transformer(nn.Module):
         batch = 0 if self.batch_first else 1
         one_batch = src.dim() == 2 or src.shape[batch] == tgt.shape[batch]
         if not one_batch or not src.shape[-1] == tgt.shape[-1] == self.d_model:
-            raise RuntimeError(
-                f"Transformer: src {tuple(src.shape)} and tgt {tuple(tgt.shape)} must agree in "
-                f"the batch and end in d_model, {self.d_model}"
-            )
+            got = f"src {tuple(src.shape)} and tgt {tuple(tgt.shape)}"
+            raise RuntimeError(f"Transformer: {got} must share batch and d_model, {self.d_model}")
         memory = self.encoder(src, mask=src_mask, src_key_padding_mask=src_key_padding_mask)
         return self.decoder(
             tgt, memory, tgt_mask=tgt_mask, memory_mask=memory_mask,
