@@ -150,8 +150,9 @@ def test_certain_probabilities_have_a_finite_loss() -> None:
     p, t = torch.tensor([[0.0, 0, 1, 1, 0.5], [0, 1, 0, 1, 1]], dtype=DOUBLE)
     ours, theirs = both("binary_cross_entropy", p, t, reduction="none")
     close(ours[0], theirs[0])
-    with pytest.raises(RuntimeError, match=r"between 0 and 1, found -0\.5 to 2"):
-        functional.binary_cross_entropy(torch.tensor([-0.5, 2.0]), torch.zeros(2))
+    for wrong, words in (([-0.5, 2.0], r"-0\.5 to 2"), ([0.5, float("nan")], "nan")):
+        with pytest.raises(RuntimeError, match=f"between 0 and 1, found {words}"):
+            functional.binary_cross_entropy(torch.tensor(wrong), torch.zeros(2))
 
 
 # Margins and distances
@@ -267,6 +268,7 @@ def test_alignments_after_a_log_softmax_pass_finite_differences() -> None:
 @pytest.mark.parametrize(("rest", "words"), [
     (([[1, 5]], [4], [2]), "0 to 4, found 1 to 5"), (([[1, 2]], [6], [2]), r"at most 5.*\[6\]"),
     (([[1, 2]], [4], [3]), r"at most 2.*\[3\]"), (([[1, 2]], [4, 4], [2]), "size 1.*got 2"),
+    (([[1, 2], [3, 4]], [4], [2]), r"1 texts.*\(2, 2\)"),
 ])  # fmt: skip
 def test_wrong_alignments_are_named(rest, words: str) -> None:
     with pytest.raises(RuntimeError, match=words):

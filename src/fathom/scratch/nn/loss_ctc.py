@@ -124,6 +124,8 @@ def ctc_loss(
         raise RuntimeError(f"ctc_loss: blank must be in label range 0 to {c - 1}, got {blank}")
     steps = _as_lengths("input_lengths", input_lengths, n, t).to(device)
     in_a_row = targets.dim() == 1 and batched
+    if targets.dim() == 2 and len(targets) != n:
+        raise RuntimeError(f"ctc_loss: expected targets of {n} texts, got {tuple(targets.shape)}")
     limit = targets.numel() if in_a_row else targets.shape[-1]
     sizes = _as_lengths("target_lengths", target_lengths, n, limit).to(device)
     longest = int(sizes.max()) if n else 0
