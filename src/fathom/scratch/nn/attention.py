@@ -30,7 +30,7 @@ def _as_scores(mask: Mask, dtype: torch.dtype, *, hidden: bool) -> Mask:
     if mask is None or mask.is_floating_point():
         return mask
     if mask.dtype != torch.bool:
-        raise AssertionError(f"attention: masks are boolean or floating point, got {mask.dtype}")
+        raise RuntimeError(f"attention: masks are boolean or floating point, got {mask.dtype}")
     scores = mask.new_zeros(mask.shape, dtype=dtype)
     return scores.masked_fill_(mask if hidden else ~mask, -math.inf)
 
