@@ -58,6 +58,7 @@ def test_wrong_arguments_are_named(use, words: str) -> None:
     [
         (lambda: nn.Dropout(2), "between 0 and 1, but got 2"),
         (lambda: nn.MultiMarginLoss(3), "got 3"),
+        (lambda: nn.HuberLoss(delta=-1), "got -1"),
         (lambda: nn.TripletMarginLoss(-1), "got -1"),
         (lambda: nn.TripletMarginWithDistanceLoss(margin=0), "got 0"),
         (lambda: nn.Hardtanh(2, 1), "max_val, 1, must be larger than min_val, 2"),
