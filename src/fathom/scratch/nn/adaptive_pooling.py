@@ -34,7 +34,7 @@ def spread(size: int, count: int, device: torch.device) -> Tensor:
     return positions.minimum(stop[:, None] - 1)
 
 
-def wanted_sizes(name: str, input: Tensor, n: int, output_size: OptionalInts) -> list[int]:
+def output_sizes(name: str, input: Tensor, n: int, output_size: OptionalInts) -> list[int]:
     """The output sizes, with the input's in place of None."""
     check_rank(name, input, n)
     sizes = zip(each(output_size, n), input.shape[-n:], strict=True)
@@ -54,7 +54,7 @@ def averages(size: int, count: int, like: Tensor) -> Tensor:
 
 def adaptive_avg_pool(n: int, input: Tensor, output_size: OptionalInts) -> Tensor:
     """The mean of each window: one dimension after another."""
-    wanted = wanted_sizes(f"adaptive_avg_pool{n}d", input, n, output_size)
+    wanted = output_sizes(f"adaptive_avg_pool{n}d", input, n, output_size)
     for dim, count in zip(range(-n, 0), wanted, strict=True):
         size = input.shape[dim]
         if size % count == 0:  # windows side by side
@@ -97,7 +97,7 @@ def adaptive_max_pool(
     n: int, input: Tensor, output_size: OptionalInts, return_indices: bool = False
 ) -> Any:
     """The largest cell of each window, and if wanted, its number in its plane."""
-    wanted = wanted_sizes(f"adaptive_max_pool{n}d", input, n, output_size)
+    wanted = output_sizes(f"adaptive_max_pool{n}d", input, n, output_size)
     sizes = zip(input.shape[-n:], wanted, strict=True)
     positions = [spread(size, count, input.device) for size, count in sizes]
     output, at = largest_of(input, positions)  # that a cell is repeated changes no maximum
@@ -137,17 +137,16 @@ def fractional_max_pool(
         ratios = zip(sizes, each(output_ratio, n), strict=True)
         counts = tuple(int(size * ratio) for size, ratio in ratios)
     windows = list(zip(sizes, kernel, counts, strict=True))
-    if any(count + width - 1 > size for size, width, count in windows):
-        given = f"kernel_size={kernel} and an output of {counts}"
-        raise RuntimeError(f"{name}: {given} are too large for the input {list(input.shape)}")
+    if any(not 0 < count <= size - width + 1 for size, width, count in windows):
+        given = f"{counts} windows of kernel_size={kernel}"
+        raise RuntimeError(f"{name}: {given} do not fit into the input {list(input.shape)}")
     batch = input if input.dim() == n + 2 else input[None]
     samples, drawn = _random_samples, (*batch.shape[:2], n)
     if samples is None:
         samples = torch.rand(drawn, dtype=input.dtype, device=input.device)
     samples = samples[: len(batch)]  # torch, too, takes more than there are examples
     if samples.shape != drawn:
-        given = f"expected _random_samples of {list(drawn)}, got {list(samples.shape)}"
-        raise RuntimeError(f"{name}: {given}")
+        raise RuntimeError(f"{name}: _random_samples must be {drawn}, got {tuple(samples.shape)}")
     # In two dimensions torch draws the width first, in three the depth.
     draws = samples.unbind(-1)[:: -1 if n == 2 else 1]
     starts = [random_starts(draw, *window) for draw, window in zip(draws, windows, strict=True)]

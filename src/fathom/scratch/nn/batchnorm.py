@@ -36,8 +36,8 @@ def _by_channel(
         raise ValueError(f"{name}: expected (N, C, *), got input of shape {shape}")
     for vector in (running_mean, running_var, weight, bias):
         if vector is not None and vector.numel() != shape[1]:
-            made = f"made for {vector.numel()} channels"
-            raise RuntimeError(f"{name}: {made}, the input of shape {shape} has {shape[1]}")
+            given = f"the input of shape {shape} has {shape[1]}"
+            raise RuntimeError(f"{name}: made for {vector.numel()} channels, {given}")
     column = (1, -1, *[1] * (len(shape) - 2))  # one number for each channel, to meet the input
     w, b = (None if vector is None else vector.view(column) for vector in (weight, bias))
     if not by_input:
@@ -53,7 +53,8 @@ def _by_channel(
     unbiased = variance * (count / (count - 1))
     for running, found in ((running_mean, mean), (running_var, unbiased)):
         if running is not None and input.numel():
-            running.lerp_(found.flatten(1).mean(0).to(running.dtype), momentum)
+            average = found.mean(0) if len(found) > 1 else found  # each example may have its own
+            running.lerp_(average.flatten().to(running.dtype), momentum)
     return output
 
 

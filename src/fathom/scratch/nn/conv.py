@@ -100,13 +100,12 @@ class ConvParameters(Module):
             raise ValueError(f"padding_mode must be one of {modes}, but got '{padding_mode}'")
         if isinstance(padding, str) and padding not in ("same", "valid"):
             raise ValueError(f"Invalid padding string {padding!r}, should be 'same' or 'valid'")
-        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.groups, self.padding_mode = groups, padding_mode
         n = self.dims
-        self.kernel_size, self.stride, self.dilation = (
-            each(numbers, n) for numbers in (kernel_size, stride, dilation)
-        )
+        self.kernel_size, self.output_padding = each(kernel_size, n), each(0, n)
+        self.stride, self.dilation = each(stride, n), each(dilation, n)
         self.padding: Any = padding if isinstance(padding, str) else each(padding, n)
-        self.output_padding, self.padding_mode = each(0, n), padding_mode
         if padding == "same" and self.stride != each(1, n):
             raise ValueError("padding='same' is not supported for strided convolutions")
         first, second = channels if self.transposed else reversed(channels)

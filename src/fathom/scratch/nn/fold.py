@@ -29,7 +29,8 @@ def along(x: Tensor, dim: int, axis: Axis) -> Tensor:
     """The windows along one dimension, as a view: `dim` counts them, a last one their cells."""
     if axis.span == axis.stride == 1:  # each cell is a window; there may be none
         return x[..., None]
-    return x.unfold(dim, axis.span, axis.stride)[..., :: axis.dilation]
+    x = x.unfold(dim, axis.span, axis.stride)
+    return x if axis.dilation == 1 else x[..., :: axis.dilation]
 
 
 def seen(x: Tensor, axes: Axes) -> Tensor:

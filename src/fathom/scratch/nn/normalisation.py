@@ -58,10 +58,13 @@ class _Standardise(torch.autograd.Function):
             z = z if b is None else z.add_(b)
         ctx.save_for_backward(x, y, w, b, mean, scale)
         ctx.mark_non_differentiable(mean, variance)
+        ctx.set_materialize_grads(False)  # for these two: zeros that nobody reads
         return z, mean, variance
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
+        if grads[0] is None:
+            return (None,) * 5
         x, y, w, b, mean, scale = ctx.saved_tensors
         g, count, watched = grads[0], x.numel() // max(scale.numel(), 1), torch.is_grad_enabled()
         if watched:  # for a second derivative they must know that they are of x
@@ -146,8 +149,7 @@ def rms_norm(
     eps = torch.finfo(wide.dtype).eps if eps is None else eps
     dims = tuple(range(-len(normalized_shape), 0))
     output = wide * (wide.square().mean(dims, keepdim=True) + eps).rsqrt()
-    output = output if weight is None else output * weight
-    return output.to(input.dtype)
+    return (output if weight is None else output * weight).to(input.dtype)
 
 
 def group_norm(

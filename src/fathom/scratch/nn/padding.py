@@ -87,6 +87,8 @@ def pad(
     source, reach = SOURCES.get(mode, (None, math.inf))
     if source:
         check_rank(f"{mode} padding", input, n)
+    if not any(pad):
+        return input
     sides = [(0, 0)] * (len(sizes) - n) + [*zip(pad[::2], pad[1::2], strict=True)][::-1]
     for dim in reversed(range(len(sizes) - n, len(sizes))):
         size, (left, right) = sizes[dim], sides[dim]
@@ -102,7 +104,7 @@ def pad(
             kept = input.narrow(dim, max(-left, 0), size + min(left, 0) + min(right, 0))
             parts = (input.index_select(dim, before), kept, input.index_select(dim, after))
             input = torch.cat(parts, dim)
-    return input if source or not any(pad) else _Constant.apply(input, sides, value or 0)
+    return input if source else _Constant.apply(input, sides, value or 0)
 
 
 def every_side(n: int, settings: dict[str, Any]) -> None:

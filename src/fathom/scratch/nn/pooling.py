@@ -100,13 +100,13 @@ def max_pool(
     return (output, at) if return_indices else output
 
 
+# torch's layers take the last two in another order than its functions.
 def max_pool_layer(
     n: int, input: Tensor, kernel_size: Ints, stride: Ints | None = None, padding: Ints = 0,
     dilation: Ints = 1, return_indices: bool = False, ceil_mode: bool = False,
 ) -> Any:  # fmt: skip
     """The largest cell of each window, and if wanted, the number of that cell in its plane."""
-    window = (kernel_size, stride, padding, dilation)
-    return max_pool(n, input, *window, ceil_mode, return_indices)  # torch's order here and there
+    return max_pool(n, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 max_pool1d, max_pool2d, max_pool3d = functions(max_pool)

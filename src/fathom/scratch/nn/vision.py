@@ -105,7 +105,8 @@ def interpolate(
     `align_corners` keeps the outermost pixels in place, else the outer edges. `antialias` widens
     the curve for shrinking. `recompute_scale_factor` takes the factor from the rounded sizes.
     """
-    dims, shape, nearest = input.dim() - 2, tuple(input.shape), mode.startswith("nearest")
+    dims, shape = input.dim() - 2, tuple(input.shape)
+    nearest = mode.startswith("nearest")
     if dims not in MODES.get(mode, ()):
         known = f"modes and numbers of sizes after (N, C): {MODES}"
         raise NotImplementedError(f"interpolate: mode {mode!r} for an input of {shape}; {known}")
@@ -115,18 +116,17 @@ def interpolate(
         raise ValueError("interpolate: align_corners goes with the linear and cubic modes only")
     if antialias and (mode not in ("bilinear", "bicubic") or align_corners):
         raise ValueError("interpolate: antialias goes with bilinear and bicubic, corners free")
-    sizes = each(size if scale_factor is None else scale_factor, dims)
-    factors: Sequence[float | None] = [None] * dims
+    sizes, factors = each(size, dims), each(scale_factor, dims)
     if scale_factor is not None:
-        factors = factors if recompute_scale_factor else sizes
-        sizes = tuple(math.floor(old * by) for old, by in zip(shape[2:], sizes, strict=True))
+        sizes = tuple(math.floor(old * by) for old, by in zip(shape[2:], factors, strict=True))
+    if recompute_scale_factor:
+        factors = each(None, dims)
     if min(sizes) <= 0 or 0 in shape[1:]:
         raise RuntimeError(f"interpolate: sizes must be greater than 0, got {shape[2:]} to {sizes}")
     for axis, (old, new, factor) in enumerate(zip(shape[2:], sizes, factors, strict=True), start=2):
         place = _places(mode, old, new, factor, bool(align_corners))
         if nearest:  # chosen, not mixed
-            chosen = place.long().clamp(max=old - 1).to(input.device)
-            input = input.index_select(axis, chosen)
+            input = input.index_select(axis, place.long().clamp(max=old - 1).to(input.device))
         else:
             stretch = max(1 / factor if factor else old / new, 1.0) if antialias else None
             weights = _weights(mode, old, place, stretch).to(input.device, input.dtype)
