@@ -89,8 +89,8 @@ def orthogonalise(x_NM: Tensor, *, coefficients: Coefficients, steps: int, eps: 
 def muon(
     p: Tensor, g: Tensor, buffer: Tensor, /, lr: float = 1e-3, weight_decay: float = 0.1,
     momentum: float = 0.95, nesterov: bool = True,
-    ns_coefficients: tuple[float, float, float] = (3.4445, -4.775, 2.0315), eps: float = 1e-7,
-    ns_steps: int = 5, adjust_lr_fn: str | None = None,
+    ns_coefficients: Coefficients = (3.4445, -4.775, 2.0315), eps: float = 1e-7, ns_steps: int = 5,
+    adjust_lr_fn: str | None = None,
 ) -> None:  # fmt: skip
     """Momentum, made orthogonal, for the matrices of hidden layers."""
     buffer.lerp_(g, 1 - momentum)

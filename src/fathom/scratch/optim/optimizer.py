@@ -146,7 +146,8 @@ def optimizer(
 ) -> Any:  # fmt: skip
     """The class that applies a rule to each parameter, with torch's arguments.
 
-    Those are the settings of the rule, and whatever else torch's class of this name takes.
+    Those are the settings of the rule, then whatever else torch's class of this name takes, if
+    there is one.
 
     Args:
         memories: How each begins, under torch's names, in the order in which the rule takes them.

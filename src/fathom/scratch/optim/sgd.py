@@ -34,7 +34,7 @@ def check_nesterov(group: Group) -> None:
     """Looking ahead needs a momentum."""
     mu, damping = group["momentum"], group["dampening"]
     fits = not group["nesterov"] or (mu > 0 and damping == 0)
-    require(fits, f"Nesterov momentum requires a momentum and zero dampening, not {mu}, {damping}")
+    require(fits, f"Nesterov momentum requires momentum > 0, dampening 0, not {mu} and {damping}")
 
 
 BUFFER = {"momentum_buffer": lambda p, group: None}  # begins with the first gradient

@@ -35,6 +35,7 @@ def schedule(name: str, fraction: Callable[..., float], **kinds: Callable[[Any],
     setting before it is kept.
     """
     own, free = settings_of(fraction), Parameter.POSITIONAL_OR_KEYWORD
+    names = [setting.name for setting in own]
     takes = [Parameter("optimizer", free), *own, Parameter("last_epoch", free, default=-1)]
 
     class FractionLR(LRScheduler):
@@ -46,7 +47,7 @@ def schedule(name: str, fraction: Callable[..., float], **kinds: Callable[[Any],
 
         def left(self, t: int) -> float:
             """How much of the way from the floor to the base rate is left at time t."""
-            return fraction(t, **{setting.name: getattr(self, setting.name) for setting in own})
+            return fraction(t, **{key: getattr(self, key) for key in names})
 
         def get_lr(self) -> list[Rate]:
             """The rates now, found from those before: another schedule may act as well."""

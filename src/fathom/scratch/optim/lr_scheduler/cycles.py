@@ -49,7 +49,8 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def step(self, epoch: float | None = None) -> None:
         """Go one step on, or to time `epoch`, which may be a fraction."""
-        require(epoch is None or epoch >= 0, f"Expected non-negative epoch, but got {epoch}")
+        if epoch is not None and epoch < 0:
+            raise ValueError(f"Expected non-negative epoch, but got {epoch}")
         if epoch is None and self.last_epoch >= 0:
             self.T_cur += 1
         else:
@@ -84,11 +85,6 @@ class _WithMomentum(LRScheduler):
                 group["betas"] = (momentum, *group["betas"][1:])
             else:
                 group["momentum"] = momentum
-
-
-def between(lows: list[Rate], highs: list[Rate], share: float) -> list[Rate]:
-    """From each low that share of the way to its high."""
-    return [low + (high - low) * share for low, high in zip(lows, highs, strict=True)]
 
 
 class CyclicLR(_WithMomentum):
@@ -137,14 +133,16 @@ class CyclicLR(_WithMomentum):
 
     def get_lr(self) -> list[Rate]:
         """The rates at this time; sets the momentum as it goes, as torch's does."""
-        cycle = math.floor(1 + self.last_epoch / self.total_size)
-        x = 1 + self.last_epoch / self.total_size - cycle
-        up = self.step_ratio
+        turns, up = 1 + self.last_epoch / self.total_size, self.step_ratio
+        cycle = math.floor(turns)
+        x = turns - cycle
         height = x / up if x <= up else (1 - x) / (1 - up)
         height *= self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
         if self.cycle_momentum:
-            self._set_momentum(between(self.max_momentums, self.base_momentums, height))
-        return between(self.base_lrs, self.max_lrs, height)
+            momenta = zip(self.base_momentums, self.max_momentums, strict=True)
+            self._set_momentum([high - (high - low) * height for low, high in momenta])
+        rates = zip(self.base_lrs, self.max_lrs, strict=True)
+        return [low + (high - low) * height for low, high in rates]
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"_scale_fn_custom": memory_of(self._scale_fn_custom)}
