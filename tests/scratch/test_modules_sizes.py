@@ -188,7 +188,7 @@ def test_gradients_of_sweeps_are_those_of_finite_differences(reverse: bool, chec
 
     x, h, c, weight = (lambda k: draw(9, 2 * k)), draw(3, 2), draw(3, 2), (lambda k: draw(2 * k, 2))
     assert check(lambda *a: sweep_rnn(*a, rows), (x(1), h, weight(1)))
-    assert check(lambda *a: sweep_rnn(*a, rows, tanh=False), (x(1), h, weight(1)))
+    assert check(lambda *a: sweep_rnn(*a, rows, nonlinearity="relu"), (x(1), h, weight(1)))
     assert check(lambda *a: sweep_gru(*a, rows), (x(3), h, weight(3), draw(2)))
     assert check(lambda *a: sweep_lstm(*a, rows), (x(4), h, c, weight(4)))
     projected = (x(4), draw(3, 1), c, draw(8, 1), draw(1, 2))

@@ -12,14 +12,15 @@ product, the inputs' share of the gates before the sweep and the weights' gradie
 step is then one product for all gates, forth and back, and work on numbers still in the cache.
 Under autocast to bfloat16 these products are taken in it; states and gates stay as they are.
 
-So the gradients are written by hand: what autograd would find in `plain_sweep`, which is what a
-sweep is, and which a second derivative goes through.
+So the gradients are written by hand. They are what autograd would find in `plain_sweep`, which says
+what a sweep is in ten lines, and which a second derivative goes through.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -28,6 +29,7 @@ from torch.autograd import Function
 from fathom.scratch.nn.recurrent_cells import gru_step, lstm_step, rnn_step
 
 Rows = Sequence[slice]
+Tensors = tuple[Tensor, ...]
 IN_ORDER = (torch.float32, torch.bfloat16)
 
 
@@ -44,36 +46,53 @@ def step_rows(batch_sizes: Sequence[int], *, reverse: bool = False) -> list[slic
     return rows[::-1] if reverse else rows
 
 
-def plain_sweep(
-    step: Callable[..., tuple[Tensor, ...]], x_RG: Tensor, states: Sequence[Tensor], rows: Rows
-) -> tuple[Tensor, ...]:
-    """`step` from the inputs' share and the states to new states, one row of steps after the other.
+def plain_sweep(cell: Any, rows: Rows, x_RG: Tensor, *given: Tensor) -> Tensors:
+    """The cell's step, from the inputs' share and the states to new states, at one time after the
+    other. `given` are the first states and the weights.
 
     Returns every new state (R, H), and of each kind of state the last (B, H).
     """
-    found = {}
+    states, weights, found = given[: cell.states], given[cell.states :], {}
     for at in rows:
         x = x_RG[at]
-        new = step(x, *(state[: len(x)] for state in states))
-        states = [torch.cat([n, old[len(x) :]]) for n, old in zip(new, states, strict=True)]
+        new = cell.step(x, *(state[: len(x)] for state in states), *weights)
+        states = tuple(torch.cat([n, old[len(x) :]]) for n, old in zip(new, states, strict=True))
         found[at.start] = new[0]
     return torch.cat([found[start] for start in sorted(found)]), *states
 
 
-def _differentiable(
-    step: Callable[..., tuple[Tensor, ...]],
-    rows: Rows,
-    x_RG: Tensor,
-    states: Sequence[Tensor],
-    weights: Sequence[Tensor],
-    gradients: Sequence[Tensor],
-) -> list[Tensor | None]:
-    """Gradients of inputs, weights and states by the plain sweep: they have gradients in turn."""
-    inputs = [x_RG, *weights, *states]
-    outputs = plain_sweep(step, x_RG, states, rows)
-    wanted = [each for each in inputs if each.requires_grad]
-    by_input = iter(torch.autograd.grad(outputs, wanted, gradients, create_graph=True))
-    return [next(by_input) if each.requires_grad else None for each in inputs]
+class _Sweep(Function):
+    """A cell's sweep: `ahead`, and `back` with gradients written by hand; `low` is the type of its
+    products."""
+
+    @staticmethod
+    def forward(ctx: Any, cell: Any, rows: Rows, low: torch.dtype, *given: Any) -> Tensors:
+        outputs, kept = cell.ahead(rows, low, *given)
+        ctx.cell, ctx.rows, ctx.count = cell, rows, len(given)
+        ctx.save_for_backward(*given, *kept)
+        return outputs
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        given, kept = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
+        if not torch.is_grad_enabled():
+            return None, None, None, *ctx.cell.back(ctx.rows, gradients, *kept)
+        wanted = [each is not None and each.requires_grad for each in given]
+        outputs = plain_sweep(ctx.cell, ctx.rows, *given)
+        inputs = [each for each, wants in zip(given, wanted, strict=True) if wants]
+        found = iter(torch.autograd.grad(outputs, inputs, gradients, create_graph=True))
+        return None, None, None, *(next(found) if wants else None for wants in wanted)
+
+
+def _sweep(cell: Any, rows: Rows, *given: Tensor | None) -> Any:
+    """Run a sweep in the type of its weight, with its products in what autocast asks for."""
+    weight: Any = given[1 + cell.states]
+    device, low = weight.device.type, weight.dtype
+    if torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.bfloat16:
+        low = torch.bfloat16
+    with torch.autocast(device, enabled=False):
+        alike = [None if each is None else each.to(weight.dtype) for each in given]
+        return _Sweep.apply(cell, rows, low, *alike)
 
 
 def _by_step(rows: Rows, *tensors: Tensor) -> Any:
@@ -116,54 +135,44 @@ def _tanh_(x: Tensor) -> Tensor:
     return x.add_(x).sub_(1)
 
 
-class _SweepRNN(Function):
-    """h' = f(x + h W^T), with f the hyperbolic tangent or the rectifier.
+@dataclass(frozen=True)
+class _RNN:
+    """h' = f(x + h W^T), with f the hyperbolic tangent or the rectifier."""
 
-    `x_RH` (R, H) holds the inputs' share and both biases, `h_BH` (B, H) the first state.
-    Returns every new state (R, H) and the last one of each sequence (B, H).
-    """
+    nonlinearity: str
+    states: ClassVar = 1
 
-    @staticmethod
-    def forward(
-        ctx: Any, x_RH: Tensor, weight: Tensor, h_BH: Tensor, rows: Rows, tanh: bool, low: Any
-    ) -> tuple[Tensor, Tensor]:
-        given = x_RH, weight, h_BH
+    def step(self, x: Tensor, h: Tensor, weight: Tensor) -> Tensors:
+        return (rnn_step(x, h @ weight.t(), self.nonlinearity),)
+
+    def ahead(self, rows: Rows, low: Any, x_RH: Tensor, h_BH: Tensor, weight: Tensor) -> Any:
         out_RH, before_RH = torch.empty_like(x_RH), torch.empty_like(x_RH, dtype=low)
         h_BH, weight = h_BH.clone(), weight.to(low)
         product = _times(weight, len(rows))
         for x, out, before in _by_step(rows, x_RH, out_RH, before_RH):
             h = h_BH[: len(x)]
             torch.add(x, product(before.copy_(h)), out=out)
-            h.copy_(_tanh_(out) if tanh else out.clamp_(min=0))
-        ctx.rows, ctx.tanh = rows, tanh
-        ctx.save_for_backward(out_RH, before_RH, weight, *given)
-        return out_RH, h_BH
+            h.copy_(_tanh_(out) if self.nonlinearity == "tanh" else out.clamp_(min=0))
+        return (out_RH, h_BH), (out_RH, before_RH, weight)
 
-    @staticmethod
-    def backward(ctx: Any, dout_RH: Tensor, dlast_BH: Tensor) -> Any:
-        out_RH, before_RH, weight, *given = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            x_RH, w, h_BH = given
-            f = "tanh" if ctx.tanh else "relu"
-            return *_differentiable(
-                lambda x, h: (rnn_step(x, h @ w.t(), f),),
-                ctx.rows, x_RH, [h_BH], [w], [dout_RH, dlast_BH],
-            ), None, None, None  # fmt: skip
+    def back(
+        self, rows: Rows, gradients: Tensors, out_RH: Tensor, before_RH: Tensor, weight: Tensor
+    ) -> Tensors:
+        dout_RH, dlast_BH = gradients
         dx_RH = torch.empty_like(out_RH)
         low_RH = _lowered(dx_RH, weight)
-        dh_BH, product = dlast_BH.clone(), _times(weight.t(), len(ctx.rows))
-        for out, dout, dx, low in _by_step(ctx.rows[::-1], out_RH, dout_RH, dx_RH, low_RH):
+        dh_BH, product = dlast_BH.clone(), _times(weight.t(), len(rows))
+        for out, dout, dx, low in _by_step(rows[::-1], out_RH, dout_RH, dx_RH, low_RH):
             dh = dh_BH[: len(dx)].add_(dout)
-            if ctx.tanh:
+            if self.nonlinearity == "tanh":
                 torch.addcmul(dh, dh * out, out, value=-1, out=dx)
             else:
                 torch.mul(dh, out > 0, out=dx)
             dh.copy_(product(_lower(low, dx)))
-        dweight = (low_RH.t() @ before_RH).to(dx_RH.dtype)
-        return dx_RH, dweight, dh_BH, None, None, None
+        return dx_RH, dh_BH, (low_RH.t() @ before_RH).to(dx_RH.dtype)
 
 
-class _SweepGRU(Function):
+class _GRU:
     """Two gates decide how much of the old state enters the new candidate, and how much stays.
 
         r = sigmoid(x_r + h W_r^T)                reset
@@ -175,12 +184,17 @@ class _SweepGRU(Function):
     biases are in `x_RG`.
     """
 
-    @staticmethod
-    def forward(
-        ctx: Any, x_RG: Tensor, weight: Tensor, bias: Tensor, h_BH: Tensor, rows: Rows, low: Any
-    ) -> tuple[Tensor, Tensor]:
-        given, width = (x_RG, weight, bias, h_BH), h_BH.shape[1]
+    states = 1
+
+    def step(self, x: Tensor, h: Tensor, weight: Tensor, bias: Tensor) -> Tensors:
+        biases = torch.cat([bias.new_zeros(2 * len(bias)), bias])
+        return (gru_step(x, h @ weight.t() + biases, h),)
+
+    def ahead(
+        self, rows: Rows, low: Any, x_RG: Tensor, h_BH: Tensor, weight: Tensor, bias: Tensor
+    ) -> Any:
         # Of every step: r, z and n; h W_n^T + b_n; the states before and after.
+        width = len(bias)
         gates_RG, inner_RH = torch.empty_like(x_RG), x_RG.new_empty(len(x_RG), width)
         before_RH, out_RH = torch.empty_like(inner_RH, dtype=low), torch.empty_like(inner_RH)
         h_BH, weight = h_BH.clone(), weight.to(low)
@@ -196,27 +210,19 @@ class _SweepGRU(Function):
             _tanh_(torch.addcmul(x_n, r, inner, out=n))
             torch.addcmul(n, z, h.sub_(n), out=out)
             h.copy_(out)
-        ctx.rows = rows
-        ctx.save_for_backward(gates_RG, inner_RH, before_RH, weight, *given)
-        return out_RH, h_BH
+        return (out_RH, h_BH), (gates_RG, inner_RH, before_RH, weight)
 
-    @staticmethod
-    def backward(ctx: Any, dout_RH: Tensor, dlast_BH: Tensor) -> Any:
-        gates_RG, inner_RH, before_RH, weight, *given = ctx.saved_tensors
-        width = before_RH.shape[1]
-        if torch.is_grad_enabled():
-            x_RG, w, bias, h_BH = given
-            biases = torch.cat([bias.new_zeros(2 * width), bias])
-            return *_differentiable(
-                lambda x, h: (gru_step(x, h @ w.t() + biases, h),),
-                ctx.rows, x_RG, [h_BH], [w, bias], [dout_RH, dlast_BH],
-            ), None, None  # fmt: skip
+    def back(
+        self, rows: Rows, gradients: Tensors, gates_RG: Tensor, inner_RH: Tensor,
+        before_RH: Tensor, weight: Tensor,
+    ) -> Tensors:  # fmt: skip
+        dout_RH, dlast_BH = gradients
         # As the products of the state see them: r, z, then what n's product receives.
         dx_RG, dstate_RG = torch.empty_like(gates_RG), torch.empty_like(gates_RG)
         low_RG = _lowered(dstate_RG, weight)
-        dh_BH, product = dlast_BH.clone(), _times(weight.t(), len(ctx.rows))
+        dh_BH, product = dlast_BH.clone(), _times(weight.t(), len(rows))
         parts = (*gates_RG.chunk(3, 1), *dx_RG.chunk(3, 1), *dstate_RG.chunk(3, 1))
-        steps = _by_step(ctx.rows[::-1], *parts, dstate_RG, low_RG, inner_RH, before_RH, dout_RH)
+        steps = _by_step(rows[::-1], *parts, dstate_RG, low_RG, inner_RH, before_RH, dout_RH)
         for r, z, n, dx_r, dx_z, dx_n, dr, dz, dn, dstate, low, inner, before, dout in steps:
             dh = dh_BH[: len(dout)].add_(dout)
             dkept = dh * z
@@ -227,10 +233,10 @@ class _SweepGRU(Function):
             dr.copy_(torch.addcmul(dn, dn, r, value=-1, out=dx_r).mul_(inner))
             torch.add(dkept, product(_lower(low, dstate)), out=dh)
         dweight = (low_RG.t() @ before_RH).to(dx_RG.dtype)
-        return dx_RG, dweight, dstate_RG[:, 2 * width :].sum(0), dh_BH, None, None
+        return dx_RG, dh_BH, dweight, dstate_RG.chunk(3, 1)[2].sum(0)
 
 
-class _SweepLSTM(Function):
+class _LSTM:
     """A cell that is only ever scaled and added to, so that its gradient does not die away.
 
         i = sigmoid(x_i + h W_i^T)    what to write     f = sigmoid(x_f + h W_f^T)   what to keep
@@ -241,19 +247,19 @@ class _SweepLSTM(Function):
     `projection` (P, H), the state is h' projection^T, of width P, and `weight` is (4H, P).
     """
 
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x_RG: Tensor,
-        weight: Tensor,
+    states = 2
+
+    def step(
+        self, x: Tensor, h: Tensor, c: Tensor, weight: Tensor, projection: Tensor | None
+    ) -> Tensors:
+        h, c = lstm_step(x, h @ weight.t(), c)
+        return h if projection is None else h @ projection.t(), c
+
+    def ahead(
+        self, rows: Rows, low: Any, x_RG: Tensor, h_BP: Tensor, c_BH: Tensor, weight: Tensor,
         projection: Tensor | None,
-        h_BP: Tensor,
-        c_BH: Tensor,
-        rows: Rows,
-        low: Any,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        maybe = () if projection is None else (projection,)
-        given, width = (x_RG, weight, *maybe, h_BP, c_BH), c_BH.shape[1]
+    ) -> Any:  # fmt: skip
+        width = c_BH.shape[1]
         gates_RG = torch.empty_like(x_RG)  # i, f, g, o of every step
         out_RP = x_RG.new_empty(len(x_RG), h_BP.shape[1])
         before_RP = torch.empty_like(out_RP, dtype=low)
@@ -272,30 +278,20 @@ class _SweepLSTM(Function):
             _tanh_(squashed.copy_(c))
             shown = o * squashed
             h.copy_(out.copy_(shown if projection is None else shown @ projection.t()))
-        ctx.rows = rows
-        ctx.save_for_backward(gates_RG, before_RP, cell_RH, squashed_RH, weight, *given)
-        return out_RP, h_BP, c_BH
+        kept = gates_RG, before_RP, cell_RH, squashed_RH, weight, projection
+        return (out_RP, h_BP, c_BH), kept
 
-    @staticmethod
-    def backward(ctx: Any, dout_RP: Tensor, dlast_BP: Tensor, dcell_BH: Tensor) -> Any:
-        gates_RG, before_RP, cell_RH, squashed_RH, weight, x_RG, *given = ctx.saved_tensors
-        w, *maybe, h_BP, c_BH = given
-        projection = maybe[0] if maybe else None
-        if torch.is_grad_enabled():
-
-            def step(x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-                h, c = lstm_step(x, h @ w.t(), c)
-                return h if projection is None else h @ projection.t(), c
-
-            gradients = [dout_RP, dlast_BP, dcell_BH]
-            found = _differentiable(step, ctx.rows, x_RG, [h_BP, c_BH], [w, *maybe], gradients)
-            return *found[:2], found[2] if maybe else None, *found[-2:], None, None
+    def back(
+        self, rows: Rows, gradients: Tensors, gates_RG: Tensor, before_RP: Tensor,
+        cell_RH: Tensor, squashed_RH: Tensor, weight: Tensor, projection: Tensor | None,
+    ) -> Any:  # fmt: skip
+        dout_RP, dlast_BP, dcell_BH = gradients
         dx_RG, dstate_RP = torch.empty_like(gates_RG), torch.empty_like(dout_RP)
         low_RG = _lowered(dx_RG, weight)
         dh_BP, dc_BH = dlast_BP.clone(), dcell_BH.clone()
-        product = _times(weight.t(), len(ctx.rows))
+        product = _times(weight.t(), len(rows))
         parts = (*gates_RG.chunk(4, 1), *dx_RG.chunk(4, 1), dx_RG, low_RG)
-        steps = _by_step(ctx.rows[::-1], *parts, dout_RP, dstate_RP, cell_RH, squashed_RH)
+        steps = _by_step(rows[::-1], *parts, dout_RP, dstate_RP, cell_RH, squashed_RH)
         for i, f, g, o, dx_i, dx_f, dx_g, dx_o, dx, low, dout, dstate, cell, squashed in steps:
             dh, dc = dh_BP[: len(dx)], dc_BH[: len(dx)]
             torch.add(dh, dout, out=dstate)
@@ -309,45 +305,29 @@ class _SweepLSTM(Function):
             dc.mul_(f)
             torch.addcmul(dc, dc, f, value=-1, out=dx_f).mul_(cell)
             dh.copy_(product(_lower(low, dx)))
-        dprojection = None
+        dweight, dprojection = (low_RG.t() @ before_RP).to(dx_RG.dtype), None
         if projection is not None:
             dprojection = dstate_RP.t() @ (gates_RG.chunk(4, 1)[3] * squashed_RH)
-        dweight = (low_RG.t() @ before_RP).to(dx_RG.dtype)
-        return dx_RG, dweight, dprojection, dh_BP, dc_BH, None, None
-
-
-def sweep(kind: Any, x_RG: Tensor, weight: Tensor, *rest: Any) -> Any:
-    """Run a sweep in the type of its weights, with its products in what autocast asks for."""
-    device, low = x_RG.device.type, weight.dtype
-    if torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.bfloat16:
-        low = torch.bfloat16
-    with torch.autocast(device, enabled=False):
-        alike = [each.to(weight.dtype) if isinstance(each, Tensor) else each for each in rest]
-        return kind.apply(x_RG.to(weight.dtype), weight, *alike, low)
+        return dx_RG, dh_BP, dc_BH, dweight, dprojection
 
 
 def sweep_rnn(
-    x_RH: Tensor, h_BH: Tensor, weight: Tensor, rows: Rows, *, tanh: bool = True
+    x_RH: Tensor, h_BH: Tensor, weight: Tensor, rows: Rows, *, nonlinearity: str = "tanh"
 ) -> tuple[Tensor, Tensor]:
     """(every state (R, H), the last of each sequence (B, H)) of the plain recurrence."""
-    return sweep(_SweepRNN, x_RH, weight, h_BH, rows, tanh)
+    return _sweep(_RNN(nonlinearity), rows, x_RH, h_BH, weight)
 
 
 def sweep_gru(
     x_RG: Tensor, h_BH: Tensor, weight: Tensor, bias: Tensor, rows: Rows
 ) -> tuple[Tensor, Tensor]:
     """(every state (R, H), the last of each sequence (B, H)) of the gated recurrence."""
-    return sweep(_SweepGRU, x_RG, weight, bias, h_BH, rows)
+    return _sweep(_GRU(), rows, x_RG, h_BH, weight, bias)
 
 
 def sweep_lstm(
-    x_RG: Tensor,
-    h_BP: Tensor,
-    c_BH: Tensor,
-    weight: Tensor,
-    rows: Rows,
-    *,
+    x_RG: Tensor, h_BP: Tensor, c_BH: Tensor, weight: Tensor, rows: Rows, *,
     projection: Tensor | None = None,
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """(every state (R, P), the last state (B, P), the last cell (B, H) of each sequence)."""
-    return sweep(_SweepLSTM, x_RG, weight, projection, h_BP, c_BH, rows)
+    return _sweep(_LSTM(), rows, x_RG, h_BP, c_BH, weight, projection)

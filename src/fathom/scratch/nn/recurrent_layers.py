@@ -215,7 +215,7 @@ class RNN(RNNBase):
     def sweep(self, suffix: str, x_RI: Tensor, states: States, rows: Rows) -> tuple[Tensor, ...]:
         weight = getattr(self, "weight_hh" + suffix)
         x_RH = self.from_inputs(suffix, x_RI, getattr(self, "bias_hh" + suffix, None))
-        return sweep_rnn(x_RH, states[0], weight, rows, tanh=self.nonlinearity == "tanh")
+        return sweep_rnn(x_RH, states[0], weight, rows, nonlinearity=self.nonlinearity)
 
 
 class GRU(RNNBase):
