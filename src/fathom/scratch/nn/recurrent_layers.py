@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import warnings
 from functools import partialmethod
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -70,10 +71,9 @@ class RNNBase(Module):
         """Raises TypeError or ValueError for what cannot be a network."""
         flags, sizes = ("bias", "batch_first"), ("input_size", "hidden_size", "num_layers")
         for name in (*flags, *sizes):
-            value, kind = getattr(self, name), bool if name in flags else int
-            if not isinstance(value, kind):
-                found = type(value).__name__
-                raise TypeError(f"{name} should be of type {kind.__name__}, got: {found}")
+            value, kind = getattr(self, name), "bool" if name in flags else "int"
+            if not isinstance(value, bool if name in flags else Integral):
+                raise TypeError(f"{name} should be of type {kind}, got: {type(value).__name__}")
             if name in sizes and value <= 0:
                 raise ValueError(f"{name} must be greater than zero, got {value}")
         p = self.dropout
