@@ -69,12 +69,12 @@ def schedule(name: str, fraction: Callable[..., float], **kinds: Callable[[Any],
     return made(name, FractionLR, takes, __module__=fraction.__module__, __doc__=fraction.__doc__)
 
 
-def set_rate(group: dict[str, Any], lr: Rate, key: str = "lr") -> None:
+def set_rate(group: dict[str, Any], lr: Rate) -> None:
     """Set a rate; into the tensor, where the group holds one, since others may hold it too."""
-    if isinstance(group[key], Tensor):
-        group[key].fill_(lr)
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(lr)
     else:
-        group[key] = lr
+        group["lr"] = lr
 
 
 def rates_of(optimizer: Optimizer) -> list[Rate]:
@@ -105,5 +105,5 @@ def memory_of(function: Any) -> dict[str, Any] | None:
 
 def recall(function: Any, memory: dict[str, Any] | None) -> None:
     """Give an object back what it remembered."""
-    if memory is not None:
+    if memory and function is not None:
         vars(function).update(memory)
