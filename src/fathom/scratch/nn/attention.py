@@ -162,7 +162,7 @@ class MultiheadAttention(nn.Module):
             k, v = (torch.cat([x, x.new_zeros(1, *x.shape[1:])]) for x in (k, v))
         heads = self.num_heads, self.head_dim
         q_NHLD, k_NHSD, v_NHSD = (x.unflatten(-1, heads).permute(1, 2, 0, 3) for x in (q, k, v))
-        mask = self._merge_masks(key_padding_mask, attn_mask, k_NHSD)
+        mask = self._merge_masks(key_padding_mask, attn_mask, q_NHLD, len(k))
         scale, p = 1 / math.sqrt(self.head_dim), self.dropout if self.training else 0.0
         weights = _weights(q_NHLD, k_NHSD, mask, scale, p, or_nan=need_weights)
         y = self.out_proj((weights @ v_NHSD).permute(2, 0, 1, 3).flatten(2))
@@ -174,19 +174,19 @@ class MultiheadAttention(nn.Module):
             y = y.transpose(0, 1)
         return y, weights if need_weights else None
 
-    def _merge_masks(self, padding: Mask, attn_mask: Mask, k_NHSD: Tensor) -> Mask:
-        """Both masks as one that is added to the scores (N, H, L, S)."""
-        merged = _as_scores(attn_mask, k_NHSD.dtype, hidden=True)
+    def _merge_masks(self, padding: Mask, attn_mask: Mask, q_NHLD: Tensor, keys: int) -> Mask:
+        """Both masks as one that is added to the scores (N, H, L, S), with S = `keys`."""
+        merged = _as_scores(attn_mask, q_NHLD.dtype, hidden=True)
         if merged is not None and merged.dim() == 3:
-            merged = merged.unflatten(0, k_NHSD.shape[:2])
-        hidden = _as_scores(padding, k_NHSD.dtype, hidden=True)
+            merged = merged.unflatten(0, q_NHLD.shape[:2])
+        hidden = _as_scores(padding, q_NHLD.dtype, hidden=True)
         if hidden is not None:
             hidden = hidden[..., None, None, :]
             merged = hidden if merged is None else merged + hidden
         if merged is None:
             return None
         # The keys that were added may always be seen.
-        return pad(merged, (0, k_NHSD.shape[2] - merged.shape[-1]))
+        return pad(merged, (0, keys - merged.shape[-1]))
 
     def _check(self, *inputs: Tensor, padding: Mask, mask: Mask) -> None:
         """Raises RuntimeError, naming the sizes, where they do not fit."""

@@ -196,7 +196,7 @@ def linear_cross_entropy(
     return cross_entropy(logits, target, weight, None, ignore, None, reduction, label_smoothing)
 
 
-SHOWN = "reduction", "ignore_index", "label_smoothing", "options"
+SHOWN = "reduction", "ignore_index", "label_smoothing", "options"  # printed in this order
 
 
 class LinearCrossEntropyLoss(nn.Module):

@@ -43,7 +43,7 @@ def _check_p(settings: dict[str, Any]) -> None:
         raise ValueError(f"multi_margin_loss: p must be 1 or 2, got {settings['p']}")
 
 
-@loss("input target p margin weight size_average reduce reduction", "", _check_p)
+@loss("input target p margin weight size_average reduce reduction", alike="", check=_check_p)
 def multi_margin_loss(
     input: Tensor, target: Tensor, p: int = 1, margin: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
@@ -58,7 +58,7 @@ def multi_margin_loss(
         missing = missing if weight is None else missing * weight[label]
         return missing.scatter(-1, label, 0).sum(-1) / input.shape[-1]
 
-    # None is ignored, as none is infinite. The mean is over all labels, whatever their weights.
+    # No label is infinite, so none is ignored. The mean is over all, whatever their weights.
     return of_labels("multi_margin_loss", input, target, weight, math.inf, losses)[0]
 
 

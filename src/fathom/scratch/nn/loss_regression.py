@@ -48,7 +48,7 @@ def _check_delta(settings: dict[str, Any]) -> None:
         raise ValueError(f"huber_loss: delta must be a number greater than 0, got {delta}")
 
 
-@loss("input target reduction delta weight", "target input weight", _check_delta)
+@loss("input target reduction delta weight", alike="target input weight", check=_check_delta)
 def huber_loss(
     input: Tensor, target: Tensor, delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
