@@ -165,7 +165,8 @@ def check_fractions(n: int, settings: dict[str, Any]) -> None:
     if min(kernel) <= 0:
         raise ValueError(f"kernel_size must be greater than 0, but got {kernel}")
     if (size is None) == (ratio is None):
-        raise ValueError(f"needs either output_size ({size}) or output_ratio ({ratio}), not both")
+        given = f"output_size, {size}, or output_ratio, {ratio}"
+        raise ValueError(f"FractionalMaxPool{n}d needs either {given}, and not both")
     if ratio and not all(0 < part < 1 for part in ratio):
         raise ValueError(f"output_ratio must be between 0 and 1 (got {ratio})")
 

@@ -114,8 +114,7 @@ class _Normalise(Affine):
         track, on = track_running_stats, {"device": device, "dtype": dtype}
         self.running_mean = Buffer(torch.zeros(num_features, **on)) if track else None
         self.running_var = Buffer(torch.ones(num_features, **on)) if track else None
-        count = torch.zeros((), dtype=torch.long, device=device)
-        self.num_batches_tracked = Buffer(count) if track else None
+        self.num_batches_tracked = Buffer(torch.tensor(0, device=device)) if track else None
         self.register_load_state_dict_pre_hook(_count_batches_of_old)
 
     def reset_running_stats(self) -> None:

@@ -63,7 +63,8 @@ def conv(
 
     (N, I, *sizes) or (I, *sizes), and weight (O, I / groups, *kernel), to the same with O.
     """
-    name, border = f"conv{n}d", 0 if isinstance(padding, str) else padding
+    name = f"conv{n}d"
+    border: Any = 0 if padding in ("same", "valid") else padding
     check_weight(name, n, input, weight, weight.shape[1] * groups, groups)
     axes = sliding(name, n, weight.shape[2:], stride, border, dilation)
     if padding == "same":

@@ -115,8 +115,8 @@ def _check(
     """The input must end in `tail`, and the weights have `shape`; raises RuntimeError if not."""
     found = list(input.shape)
     if not shape or found[len(found) - len(tail) :] != list(tail):
-        ending = f"normalized_shape={list(tail)}, of one size or more"
-        raise RuntimeError(f"{name}: the input must end in {ending}, but got {found}")
+        given = f"normalized_shape={list(tail)}"
+        raise RuntimeError(f"{name}: {given} must be the last sizes of the input, {found}")
     for weight in weights:
         if weight is not None and list(weight.shape) != list(shape):
             given = f"{list(weight.shape)} for an input of {found}"

@@ -97,7 +97,7 @@ def pad(
             asked = f"({left}, {right}) at dimension {dim} of {sizes}"
             raise RuntimeError(f"{mode} padding {limit}, but got {asked}")
         if size + left + right < (1 if source else 0):
-            raise RuntimeError(f"pad: ({left}, {right}) at dimension {dim} of {sizes} leaves none")
+            raise RuntimeError(f"pad: ({left}, {right}) takes all of dimension {dim} of {sizes}")
         if source and (left or right):
             before = source(torch.arange(-max(left, 0), 0, device=input.device), size)
             after = source(torch.arange(size, size + max(right, 0), device=input.device), size)

@@ -106,13 +106,12 @@ def interpolate(
     the curve for shrinking. `recompute_scale_factor` takes the factor from the rounded sizes.
     """
     dims, shape = input.dim() - 2, tuple(input.shape)
-    nearest = mode.startswith("nearest")
     if dims not in MODES.get(mode, ()):
         known = f"modes and numbers of sizes after (N, C): {MODES}"
         raise NotImplementedError(f"interpolate: mode {mode!r} for an input of {shape}; {known}")
     if (size is None) == (scale_factor is None):
         raise ValueError("interpolate: one of size and scale_factor must be given, and only one")
-    if align_corners is not None and nearest:
+    if align_corners is not None and mode.startswith("nearest"):
         raise ValueError("interpolate: align_corners goes with the linear and cubic modes only")
     if antialias and (mode not in ("bilinear", "bicubic") or align_corners):
         raise ValueError("interpolate: antialias goes with bilinear and bicubic, corners free")
@@ -125,7 +124,7 @@ def interpolate(
         raise RuntimeError(f"interpolate: sizes must be greater than 0, got {shape[2:]} to {sizes}")
     for axis, (old, new, factor) in enumerate(zip(shape[2:], sizes, factors, strict=True), start=2):
         place = _places(mode, old, new, factor, bool(align_corners))
-        if nearest:  # chosen, not mixed
+        if mode.startswith("nearest"):  # chosen, not mixed
             input = input.index_select(axis, place.long().clamp(max=old - 1).to(input.device))
         else:
             stretch = max(1 / factor if factor else old / new, 1.0) if antialias else None
