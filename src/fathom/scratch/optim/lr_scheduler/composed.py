@@ -32,8 +32,9 @@ class _Composed(LRScheduler):
         self._schedulers, self.optimizer = list(schedulers), optimizer or schedulers[0].optimizer
         for i, scheduler in enumerate(schedulers):
             at = f"{name}, at index {i},"
-            plateau, mine = isinstance(scheduler, PLATEAUS), scheduler.optimizer is self.optimizer
+            plateau = isinstance(scheduler, PLATEAUS)
             require(not plateau, f"{at} does not support `ReduceLROnPlateau`: no metric to give")
+            mine = getattr(scheduler, "optimizer", None) is self.optimizer
             require(mine, f"{at} expects all schedulers to belong to the same optimizer")
 
     def state_dict(self) -> dict[str, Any]:
