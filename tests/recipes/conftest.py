@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import os
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from ready import EPOCHS
 
 from calling import UNMEASURED, Said, done
@@ -24,20 +27,35 @@ class Tried:
 
 @pytest.fixture(scope="session")
 def tried_once(tmp_path_factory):
-    """`fathom try NAME`, at most once for each, with no network and no data of the user's."""
+    """`fathom try NAME`, at most once for each, with no network and no data of the user's.
+
+    All processes that run tests share the runs: none of them writes into one.
+    """
+    here = tmp_path_factory.getbasetemp()
+    shared = here.parent if "PYTEST_XDIST_WORKER" in os.environ else here
     runs: dict[str, Tried] = {}
 
     def tried(name: str) -> Tried:
         if name not in runs:
-            recipe = load(name)
-            folder = tmp_path_factory.mktemp(name) / "run"
-            words = ["--epochs", EPOCHS] if "epochs" in recipe.arguments else []
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setenv("FATHOM_OFFLINE", "1")
-                patch.delenv("FATHOM_DATA", raising=False)
-                patch.setenv("FATHOM_CACHE", str(folder.with_name("cache")))
-                said = done("try", name, "--json", "--out", folder, *words, *UNMEASURED)
-            runs[name] = Tried(recipe, folder, said)
+            recipe, home = load(name), shared / "tried" / name
+            home.mkdir(parents=True, exist_ok=True)
+            answer = home / "said.json"
+            with FileLock(home / "lock"):
+                if not answer.is_file():
+                    folder = tmp_path_factory.mktemp(name) / "run"
+                    said = _try(recipe, folder)
+                    answer.write_text(json.dumps([str(folder), *astuple(said)]))
+            folder, *said = json.loads(answer.read_text())
+            runs[name] = Tried(recipe, Path(folder), Said(*said))
         return runs[name]
 
     return tried
+
+
+def _try(recipe: Recipe, folder: Path) -> Said:
+    words = ["--epochs", EPOCHS] if "epochs" in recipe.arguments else []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FATHOM_OFFLINE", "1")
+        patch.delenv("FATHOM_DATA", raising=False)
+        patch.setenv("FATHOM_CACHE", str(folder.with_name("cache")))
+        return done("try", recipe.name, "--json", "--out", folder, *words, *UNMEASURED)
