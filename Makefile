@@ -10,7 +10,7 @@ run: .venv/ready
 	$(BIN)/fathom try lenet
 
 test: .venv/ready-dev
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .

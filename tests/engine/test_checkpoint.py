@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from torch import nn
 
 from fathom.core.errors import CheckpointError
@@ -186,6 +187,16 @@ def test_a_tied_weight_is_kept_once(tmp_path):
     restore(other, tensors, "w")
     assert torch.equal(other.head.weight, model.head.weight)
     assert other.head.weight is other.embedding.weight
+
+
+def test_texts_go_with_weights_and_the_same_make_the_same_file(tmp_path):
+    model, known = nn.Linear(3, 2), {f"{n}.tsv": f"<unk>\t{n}\né\t1\n" for n in range(9)}
+    files = {to_safetensors(model, dict(some)) for some in (known, reversed(known.items()))}
+    assert len(files) == 1
+    (tmp_path / "w").write_bytes(files.pop())
+    with safe_open(tmp_path / "w", "pt") as file:
+        assert file.metadata() == {"format": "pt", **known}
+        assert all(torch.equal(file.get_tensor(k), v) for k, v in model.state_dict().items())
 
 
 def test_weights_that_do_not_fit_are_named():

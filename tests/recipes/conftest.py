@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from ready import EPOCHS
+from ready import EPOCHS, READY
 
 from calling import UNMEASURED, Said, done
 from fathom.core.catalogue import load
@@ -23,6 +23,14 @@ class Tried:
     recipe: Recipe
     folder: Path
     said: Said
+
+
+def pytest_collection_modifyitems(items):
+    """What looks at one recipe's run goes to one process: else the others wait for that run."""
+    for item in items:
+        name = item.callspec.params.get("name") if hasattr(item, "callspec") else None
+        if name in READY and "tried_once" in item.fixturenames:
+            item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture(scope="session")

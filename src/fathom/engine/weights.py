@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import pickle
 import re
 from collections.abc import Mapping
@@ -30,7 +31,17 @@ def to_safetensors(model: nn.Module, known: Mapping[str, str] | None = None) -> 
             continue
         seen.add(place)
         tensors[name] = tensor.detach().cpu().contiguous().clone()
-    return save(tensors, metadata={"format": "pt", **(known or {})})
+    return _in_order(save(tensors, metadata={"format": "pt", **(known or {})}))
+
+
+def _in_order(file: bytes) -> bytes:
+    """The same safetensors file with its metadata sorted, which `save` writes in any order."""
+    size = int.from_bytes(file[:8], "little")
+    header = json.loads(file[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors lie at multiples of 8
+    return len(text).to_bytes(8, "little") + text + file[8 + size :]
 
 
 def load_safetensors(path: Path) -> dict[str, Tensor]:
