@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from calling import call, done
 from fathom.cli.use import model_in_use, trained_run
@@ -105,6 +106,18 @@ def test_a_sentence_is_translated_as_predicted(tried_once, tmp_path, recipe, to)
     (expected,) = done("predict", run, sentence, "--json").json
     assert translator.pairs.train.target_text(written) == expected["translation"]
     assert written
+
+
+@pytest.mark.parametrize("recipe", ["rnn", "seq2seq", "lenet"])
+def test_no_piece_of_the_data_goes_with_the_weights(tried_once, tmp_path, recipe):
+    run, target = tried_once(recipe).folder, tmp_path / "weights"
+    done("export", run, "--to", "safetensors", "--out", target)
+    with safe_open(target, "pt") as file:
+        texts = file.metadata()
+    expected = {"rnn": {"letters.tsv"}, "seq2seq": {"written.tsv", "meant.tsv"}}
+    assert texts.keys() - {"format"} == expected.get(recipe, {"pictures.json"})
+    for name in texts.keys() - {"format"}:
+        assert texts[name] == (run / "kept" / name).read_text(encoding="utf-8")
 
 
 def test_no_part_is_written_over_another(tried_once, tmp_path):

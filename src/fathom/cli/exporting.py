@@ -1,7 +1,7 @@
 """Write a trained model as ONNX, TorchScript or safetensors, and check what was written.
 
-A file holds what the run knows of its data, too: its words, classes or columns, without which the
-numbers that go in and come out say nothing.
+A file holds the run's words, classes or columns, too, without which the numbers that go in and come
+out say nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from fathom.core.errors import FathomError, SettingError
 from fathom.core.paths import write_whole
+from fathom.data.pairs import PAIR
 from fathom.engine.weights import to_safetensors
 from fathom.models.graphs import Function, Graph
 
@@ -44,6 +45,12 @@ class _Asked(nn.Module):
 
     def forward(self, *tensors: Tensor) -> Any:
         return self.function(*tensors)
+
+
+def meanings(kept: Mapping[str, str]) -> dict[str, str]:
+    """What the numbers of a model stand for, of all that its run keeps: no piece of the data."""
+    pieces = [name for name in kept if name == PAIR or name.endswith(".txt")]
+    return {name: text for name, text in kept.items() if name not in pieces}
 
 
 def targets(parts: list[str], to: str, target: Path) -> list[Path]:

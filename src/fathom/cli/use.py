@@ -138,13 +138,13 @@ def export(
         fathom export lenet --to onnx
         fathom export lenet --to safetensors --out lenet.safetensors
     """
-    from fathom.cli.exporting import SUFFIXES, write
+    from fathom.cli.exporting import SUFFIXES, meanings, write
 
     found = trained_run(run)
     target = Path(out) if out else found.folder / f"{found.recipe}.{SUFFIXES[to]}"
     from_scratch = found.facts.get("arguments", {}).get("impl") == "scratch"
     model = model_in_use(found, "cpu", {"impl": "torch"} if from_scratch else {})
-    files = write(model, to, target, found.kept(), force=force)
+    files = write(model, to, target, meanings(found.kept()), force=force)
 
     def page(console: Console) -> None:
         for facts in files:
