@@ -93,6 +93,14 @@ def test_d15_cmyk(tmp_path):
     assert torch.equal(read_picture(path, channels=3), torch.tensor(expected).permute(2, 0, 1))
 
 
+def test_a_file_is_closed_when_it_was_looked_at(tmp_path):
+    Image.new("L", (4, 3)).save(tmp_path / "a.png")
+    with open_picture(tmp_path / "a.png") as image:
+        file = image.fp
+        assert not file.closed
+    assert file.closed
+
+
 def test_d15_sixteen_bits(tmp_path):
     wide = GREYS.astype(np.uint16) * 257
     path = saved(tmp_path / "x.png", wide)

@@ -95,3 +95,10 @@ def test_pictures_are_answered_by_the_corrected_classifier(tmp_path):
         for place, row in zip(places, rows, strict=True)
     ]
     assert sum(right) >= 24
+
+
+def test_a_quick_look_need_not_bear_its_claims_out(tmp_path):
+    few = ("--epochs", 1, "--limit-batches", 3, "--out", tmp_path / "run")
+    facts = done("try", "distribution-shift", *few, *UNMEASURED, "--json").json
+    assert facts["status"] == "done"
+    assert not all(facts["findings"]["claims"].values())

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import struct
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -34,7 +36,8 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, struct.error, IndexError, OverflowError)
 
 
-def open_picture(path: Path, *, thing: str = "") -> Image.Image:
+@contextmanager
+def open_picture(path: Path, *, thing: str = "") -> Iterator[Image.Image]:
     """The picture with its header read and nothing decoded; the first of an animation.
 
     `thing` is what errors call it, if not by its path. Raises DataError if it is no picture of a
@@ -42,26 +45,25 @@ def open_picture(path: Path, *, thing: str = "") -> Image.Image:
     """
     thing = thing or named(path)
     with reading(path):
-        file = open(path, "rb")  # noqa: SIM115 - Pillow reads on from it and closes it
+        file = open(path, "rb")  # noqa: SIM115 - what goes wrong in it later is another fault
+    with file:  # Pillow leaves files that it was given open
+        yield _with_header(file, thing)
+
+
+def _with_header(file: BinaryIO, thing: str) -> Image.Image:
     try:
         image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
-        file.close()
-        raise DataError(
-            thing, "is not a picture that can be read", f"use {', '.join(FORMATS)}"
-        ) from None
+        remedy = f"use {', '.join(FORMATS)}"
+        raise DataError(thing, "is not a picture that can be read", remedy) from None
     except Image.DecompressionBombError:
-        file.close()
         raise _too_large(thing, "") from None
     except _DAMAGE as error:
-        file.close()
         raise DataError(thing, f"has a damaged header ({error})", "replace it") from None
     width, height = image.size
     if width * height > MOST_PIXELS:
-        image.close()
         raise _too_large(thing, f"{width} x {height}, ")
     if width * height == 0:
-        image.close()
         raise DataError(thing, f"is {width} x {height} pixels", "replace it")
     return image
 

@@ -115,7 +115,9 @@ def fit(
         if not tired:
             _follow(watched, run, patience, training, kept, stop)
         guard.read()
-    _finish(run, prepared, training, kept, around)
+    findings = _finish(run, prepared, training, kept, around)
+    if options.limit_batches is None:  # a quick look need not bear a claim out
+        findings.check(run.recipe)
 
 
 def _choose(
@@ -272,8 +274,8 @@ def _draw(run: Run, history: list[dict[str, Any]], around: Surroundings) -> None
 
 def _finish(
     run: Run, prepared: Prepared, training: Training, kept: Checkpoints, around: Surroundings
-) -> None:
-    """Weights, figures, the recipe's own report, and the papers."""
+) -> Findings:
+    """Weights, figures, the recipe's own report, and the papers; what was found."""
     clock, experiment = training.clock, prepared.experiment
     kept.save(training)
     write_whole(run.weights, to_safetensors(experiment.model))
@@ -291,7 +293,7 @@ def _finish(
         weights={"sha256": sha256(run.weights)},
         predicts=experiment.predictor.example if experiment.predictor else None,
     )
-    findings.check(run.recipe)
+    return findings
 
 
 def _found(experiment: Experiment, valid: Batches | None) -> Findings:

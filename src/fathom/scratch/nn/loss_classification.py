@@ -41,7 +41,7 @@ def _log_of_rest(p: Tensor) -> Tensor:
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """-(t log p + (1 - t) log(1 - p)) for a probability p = `input` and a target t."""
     if input.device.type == "cpu" and input.numel():
-        low, high = map(float, input.aminmax())
+        low, high = map(float, input.detach().aminmax())
         if not 0 <= low <= high <= 1:
             seen = f"{low:g} to {high:g}"
             raise RuntimeError(f"binary_cross_entropy: input must be between 0 and 1, found {seen}")

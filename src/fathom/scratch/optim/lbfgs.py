@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from fathom.scratch.optim.optimizer import as_real, check_settings, require
+from fathom.scratch.optim.optimizer import as_number, as_real, check_settings, require
 
 Number = Any  # a float, or a tensor of one element: the search stays on the device
 
@@ -156,7 +156,7 @@ def look(params: list[Tensor], closure: Callable[[], Any], d: Tensor, t: Number)
     """Look at x + t d, and go back to x exactly."""
     saved = [p.clone() for p in params]
     move(params, d, t)
-    loss, g = float(closure()), gradient_of(params)
+    loss, g = as_number(closure()), gradient_of(params)
     for p, value in zip(params, saved, strict=True):
         p.copy_(value)
     return Point(t, loss, g, g.dot(d))
@@ -191,7 +191,7 @@ class LBFGS(torch.optim.Optimizer):
         params, state = group["params"], self.state[group["params"][0]]
         tolerance, search = group["tolerance_change"], group["line_search_fn"]
         first = closure()
-        loss, g, evaluations = float(first), gradient_of(params), 1
+        loss, g, evaluations = as_number(first), gradient_of(params), 1
         state.setdefault("n_iter", 0)
         for iteration in range(1, group["max_iter"] + 1):
             if g.abs().max() <= group["tolerance_grad"]:
@@ -214,7 +214,7 @@ class LBFGS(torch.optim.Optimizer):
                 state["t"], evaluations = t, evaluations + tries
             move(params, d, t)
             if search is None and iteration < group["max_iter"]:
-                loss, g, evaluations = float(closure()), gradient_of(params), evaluations + 1
+                loss, g, evaluations = as_number(closure()), gradient_of(params), evaluations + 1
             still = (d * t).abs().max() <= tolerance or abs(loss - state["prev_loss"]) < tolerance
             if evaluations >= group["max_eval"] or still:
                 break

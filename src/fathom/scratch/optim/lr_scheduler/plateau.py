@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from fathom.scratch.optim.lr_scheduler.base import for_each_group, rates_of, set_rate
-from fathom.scratch.optim.optimizer import require
+from fathom.scratch.optim.optimizer import as_number, require
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -53,7 +53,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     def step(self, metrics: SupportsFloat, epoch: int | None = None) -> None:  # type: ignore[override]
         """Look at a metric, such as the validation loss, and lower the rates if it is time."""
-        metric = float(metrics)
+        metric = float(as_number(metrics))
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self.improves(metric):
             self.best, self.num_bad_epochs = metric, 0
