@@ -28,7 +28,8 @@ def test_a_pipe_that_closes_is_no_failure(more):
     assert process.stderr is not None
     process.stdout.close()
     assert process.wait(timeout=60) == 0
-    assert process.stderr.read() == b""
+    with process.stderr as errors:
+        assert errors.read() == b""
 
 
 def test_a_narrow_alphabet_is_no_failure():

@@ -67,7 +67,7 @@ def test_d10_xz_and_bz2(tmp_path, pack):
 
 def test_the_same_as_pythons_gzip(tmp_path):
     named = tmp_path / "named.gz"
-    with gzip.GzipFile("inner.txt", "wb", fileobj=open(named, "wb")) as file:
+    with open(named, "wb") as raw, gzip.GzipFile("inner.txt", "wb", fileobj=raw) as file:
         file.write(CONTENT)
     zeros = write(tmp_path / "zeros.gz", gzip.compress(bytes(5_000_000)) + PACKED)
     for path in (named, zeros):

@@ -48,7 +48,11 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
         headers: Any,
         newurl: str,
     ) -> urllib.request.Request | None:
-        require_https(newurl, self.plain_hosts, "redirects to")
+        try:
+            require_https(newurl, self.plain_hosts, "redirects to")
+        except FetchError:
+            fp.close()  # nobody else will read it
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
