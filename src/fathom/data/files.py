@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fathom.core.errors import DataError, FathomError, ResourceError
@@ -17,6 +17,12 @@ def named(path: Path) -> str:
     """The path, short enough for one line."""
     text = str(path)
     return text if len(text) <= 200 else f"{text[:120]}…{text[-60:]}"
+
+
+def counted(paths: Sequence[Path], folder: Path, thing: str) -> tuple[str, str]:
+    """How many they are and which to look at: `3 files`, and `a/b.txt, the first,` of a folder."""
+    first, many = named(paths[0].relative_to(folder)), len(paths) > 1
+    return f"{len(paths):,} {thing}{'s' * many}", f"{first}, the first," if many else first
 
 
 def read_fault(path: Path, error: OSError) -> FathomError:

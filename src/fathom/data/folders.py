@@ -22,7 +22,7 @@ from torch import Tensor
 
 from fathom.core.errors import DataError
 from fathom.data import fingerprints
-from fathom.data.files import named, reading
+from fathom.data.files import counted, named, reading
 from fathom.data.picture_set import Form, PictureKind, Pictures, PictureSet, Split
 from fathom.data.pictures import (
     SUFFIXES,
@@ -221,14 +221,10 @@ class _Listing:
         """What of the folder was left out, and what was taken in that may be meant otherwise."""
         said = left_out(self.strange, folder)
         if self.loose:
-            many = len(self.loose) > 1
-            first = f"{named(self.loose[0].relative_to(folder))}{', the first,' if many else ''}"
-            count = f"{len(self.loose):,} picture{'s' * many}"
+            count, first = counted(self.loose, folder, "picture")
             said.append(f"left out {count} of {named(folder)}: {first} is in no class's folder")
         if self.inner:
-            many = len(self.inner) > 1
-            first = f"{named(self.inner[0].relative_to(folder))}{', the first,' if many else ''}"
-            count = f"{len(self.inner):,} folder{'s' * many}"
+            count, first = counted(self.inner, folder, "folder")
             said.append(
                 f"took in {count} within class folders of {named(folder)}: "
                 f"pictures of {first} are of that class"

@@ -20,7 +20,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from fathom.core.errors import DataError
-from fathom.data.files import named, reading
+from fathom.data.files import counted, named, reading
 
 # Decoders outside this list have had more holes than users (FITS, PSD, GD, ...).
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
@@ -152,10 +152,8 @@ def left_out(files: Sequence[Path], folder: Path) -> list[str]:
     """What is to be said of files in a folder that are no pictures; nothing, if there are none."""
     if not files:
         return []
-    many = len(files) > 1
-    first = f"{named(files[0].relative_to(folder))}{', the first,' if many else ''}"
+    count, first = counted(files, folder, "file")
     kinds = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
-    count = f"{len(files):,} file{'s' * many}"
     return [f"left out {count} of {named(folder)}: {first} is not {kinds}"]
 
 
