@@ -20,7 +20,6 @@ from torch import Tensor, nn
 
 from fathom.core.errors import FathomError, SettingError
 from fathom.core.paths import write_whole
-from fathom.data.pairs import PAIR
 from fathom.engine.weights import to_safetensors
 from fathom.models.graphs import Function, Graph
 
@@ -47,13 +46,7 @@ class _Asked(nn.Module):
         return self.function(*tensors)
 
 
-def meanings(kept: Mapping[str, str]) -> dict[str, str]:
-    """What the numbers of a model stand for, of all that its run keeps: no piece of the data."""
-    pieces = [name for name in kept if name == PAIR or name.endswith(".txt")]
-    return {name: text for name, text in kept.items() if name not in pieces}
-
-
-def targets(parts: list[str], to: str, target: Path) -> list[Path]:
+def _targets(parts: list[str], to: str, target: Path) -> list[Path]:
     """The file of each part: `target` of the only one, `NAME.PART.SUFFIX` of several."""
     if len(parts) == 1:
         return [target]
@@ -73,7 +66,7 @@ def write(
     model = prepared.experiment.model.eval()
     model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     graphs = [] if to == "safetensors" else _graphs(model, prepared)
-    files = targets([graph.part for graph in graphs] or [""], to, target)
+    files = _targets([graph.part for graph in graphs] or [""], to, target)
     for file in files:
         if file.exists() and not force:
             wrong = "is there already"

@@ -138,7 +138,8 @@ def export(
         fathom export lenet --to onnx
         fathom export lenet --to safetensors --out lenet.safetensors
     """
-    from fathom.cli.exporting import SUFFIXES, meanings, write
+    from fathom.cli.exporting import SUFFIXES, write
+    from fathom.core.kept import meanings
 
     found = trained_run(run)
     target = Path(out) if out else found.folder / f"{found.recipe}.{SUFFIXES[to]}"

@@ -6,6 +6,9 @@ keeps here, in plain text, what makes them those numbers, and looks here before 
 training   nothing is known: data are read, and what was learned of them is kept
 elsewhere  other data are to be read as the run knows its own: none of it was trained on
 in use     no data are to be read: a stand-in of the form that is known takes their place
+
+What is no meaning of numbers but a piece of the data, kept to show what may be written, has a name
+that ends in `.txt`: it stays with the run.
 """
 
 from __future__ import annotations
@@ -71,6 +74,11 @@ def unread() -> bool:
     """Whether no data are to be read: what is known of them is enough."""
     building = _BUILDING.get()
     return building is not None and building.unread
+
+
+def meanings(kept: Mapping[str, str]) -> dict[str, str]:
+    """Of all that a run has kept what goes with its model, wherever that goes."""
+    return {name: text for name, text in kept.items() if not name.endswith(".txt")}
 
 
 def keep(name: str, text: Callable[[], str]) -> None:

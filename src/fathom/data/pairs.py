@@ -34,7 +34,7 @@ PairFile = Annotated[
 RESERVED = ("<pad>", "<bos>", "<eos>")
 PAD, BOS, EOS = 1, 2, 3  # `<unk>` is 0
 MOST_STEPS = 1_000
-PAIR = "pair.tsv"  # the first one, which a run keeps to show what to write
+PAIR = "pair.txt"  # the first one, which a run keeps to show what to write
 SIDES = {False: ("source", "target"), True: ("written", "meant")}  # of words, of dates
 Sentence = Sequence[str]
 
