@@ -49,8 +49,8 @@ class Readers(torch.nn.Module):
 
     def graphs(self) -> list[Graph]:
         """The one that fills gaps best; a gap is the token after the vocabulary's last."""
-        known: Any = self.both.embedding.num_embeddings
-        tokens_BT = some_tokens(known)
+        vocab_size: Any = self.both.embedding.num_embeddings
+        tokens_BT = some_tokens(vocab_size)
         return [Graph(self.both.forward, {"tokens": tokens_BT}, ["logits"], {"tokens": TOKENS})]
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fathom.scratch.nn.layer import binder
+from fathom.scratch.made import binder
 
 HALF = torch.float16, torch.bfloat16  # too few digits for the steps of a formula
 Curve = Callable[..., Any]

@@ -10,7 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from fathom.scratch.nn.layer import binder, layer
+from fathom.scratch.made import binder
+from fathom.scratch.nn.layer import layer
 
 FLAGS = signature(lambda size_average=None, reduce=None, reduction="mean": None).parameters
 
