@@ -246,3 +246,9 @@ def test_a_batch_of_nothing_gives_nothing_of_the_right_size(name: str) -> None:
         output.sum().backward()
         outputs.append(output)
     assert outputs[0].shape == outputs[1].shape
+
+
+@pytest.mark.parametrize("word", ["foo", "ab"])
+def test_an_unknown_word_for_padding_is_named(word: str) -> None:
+    with pytest.raises(RuntimeError, match=f"got '{word}'"):
+        S.conv2d(torch.ones(1, 1, 4, 4), torch.ones(1, 1, 3, 3), padding=word)

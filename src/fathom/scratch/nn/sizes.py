@@ -14,8 +14,8 @@ Ints = int | Sequence[int]  # one number for all dimensions, or one for each
 def each(value: Any, n: int) -> tuple[Any, ...]:
     """`value` as `n` values: repeated, unless it is a sequence already."""
     values = tuple(value) if isinstance(value, Iterable) else (value,)
-    if len(values) not in (1, n):
-        raise RuntimeError(f"expected one number or {n}, one for each dimension, got {values}")
+    if len(values) not in (1, n) or isinstance(value, str):
+        raise RuntimeError(f"expected one number or {n}, one for each dimension, got {value!r}")
     return values if len(values) == n else values * n
 
 
