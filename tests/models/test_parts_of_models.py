@@ -49,8 +49,7 @@ def test_inputs_and_outputs_are_named_and_may_be_smaller(name):
         assert len(whole) == len(graph.outputs)
         smaller = graph.smaller()
         found = tuples(graph.function(*smaller.values()))
-        assert {len(each) for each in whole[:1]} == {2}
-        assert {len(each) for each in found[:1]} == {1}
+        assert (len(whole[0]), len(found[0])) == (2, 1)
         for input_name, sizes in graph.free.items():
             for dim in sizes:
                 assert smaller[input_name].shape[dim] < graph.inputs[input_name].shape[dim]

@@ -132,3 +132,6 @@ def test_an_empty_batch_passes() -> None:
     layer = nn.BatchNorm1d(4)
     assert layer(torch.zeros(0, 4)).shape == (0, 4)
     assert layer.running_mean.tolist() == [0] * 4
+    layer = nn.InstanceNorm1d(4, track_running_stats=True)
+    assert layer(torch.zeros(0, 4, 3)).shape == (0, 4, 3)
+    assert layer.running_var.tolist() == [1] * 4

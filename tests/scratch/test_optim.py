@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fathom.check import optimisers as certificates
-from fathom.scratch import optim
+from fathom.scratch import nn, optim
 
 pytest.importorskip("expecttest")
 from torch.testing._internal.common_optimizers import OptimizerErrorEnum, optim_db
@@ -321,3 +321,25 @@ def test_every_row_is_there_and_none_differs():
     assert "sparse" in missing[0].why
     listed = {i.optim_cls.__name__ for i in optim_db}
     assert listed - set(dir(optim)) == {"SparseAdam"}
+
+
+def test_a_loss_that_has_a_gradient_is_read_without_a_warning():
+    p = torch.nn.Parameter(torch.ones(3))
+
+    def closure():
+        p.grad = None
+        loss = p.square().sum()
+        loss.backward()
+        return loss
+
+    torch.set_warn_always(True)  # else only the first of a process is heard
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            for search in (None, "strong_wolfe"):
+                optimizer = optim.LBFGS([p], line_search_fn=search)
+                optimizer.step(closure)
+            optim.lr_scheduler.ReduceLROnPlateau(optimizer).step(p.square().sum())
+            nn.BCELoss()(p.sigmoid(), torch.ones(3))
+    finally:
+        torch.set_warn_always(False)
